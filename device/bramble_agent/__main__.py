@@ -1,0 +1,75 @@
+"""One request, one answer: JSON on stdin, JSON on a private copy of stdout, then exit.
+
+C libraries print to fd 1 and would corrupt the answer: so fd 1 is copied for us and then pointed at stderr. Exit
+status: 0 answered, 1 refused (an error answer says why), 2 crashed (an error answer carries the traceback).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from .codec import decode, encode
+from .errors import AgentError, BadRequest
+from .wire import WIRE_VERSION, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, ReleaseAsk, VerifyAsk
+
+ASKS = {"probe": ProbeAsk, "verify": VerifyAsk, "bench": BenchAsk, "release": ReleaseAsk}
+
+
+def main() -> int:
+    """Read one request, answer it, and return the exit status."""
+    private = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        answer, status = {"answer": encode(_serve(sys.stdin.buffer.read()))}, 0
+    except AgentError as error:
+        answer, status = {"error": encode(ErrorAnswer(error.code, error.message, error.hint))}, 1
+    except Exception as error:  # noqa: BLE001 - the agent's outer border: a crash must still be an answer
+        crash = ErrorAnswer("crash", f"{type(error).__name__}: {error}", traceback.format_exc())
+        answer, status = {"error": encode(crash)}, 2
+    with os.fdopen(private, "w", encoding="utf-8") as out:
+        json.dump({"version": WIRE_VERSION, **answer}, out)
+    return status
+
+
+def _serve(raw: bytes) -> Any:
+    try:
+        request = json.loads(raw)
+        version, verb, body = request["version"], request["ask"], request["body"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRequest(f"not a request: {error}", "the host must send one JSON object on stdin") from error
+    if version != WIRE_VERSION:
+        raise BadRequest(f"wire version {version}, this agent speaks {WIRE_VERSION}", "update the older side")
+    if verb not in ASKS:
+        raise BadRequest(f"unknown request {verb!r}", f"one of {', '.join(ASKS)}")
+    return _dispatch(decode(ASKS[verb], body, verb))
+
+
+def _dispatch(ask: Any) -> Any:
+    """The answer to a decoded request; imports only what that request needs."""
+    if isinstance(ask, ProbeAsk):
+        from . import board
+
+        return ProbeAnswer(board.facts(Path(ask.root).expanduser()), board.snapshot())
+    if isinstance(ask, ReleaseAsk):
+        from .release import release
+
+        return release(ask)
+    from .bundle import open_bundle
+
+    bundle = open_bundle(Path(ask.bundle).expanduser())
+    if isinstance(ask, VerifyAsk):
+        from .verify import verify
+
+        return verify(bundle, ask.threads)
+    from .bench import bench
+
+    return bench(bundle, ask)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Open a bundle, a folder or one ``.zip``, and trust nothing in it before its sha256 is checked.
+
+    manifest.json   wire.Manifest; its own sha256 is the bundle's digest, which names the release
+    model.tflite    the model
+    labels.txt      one class name a line
+    golden.npz      pixels, input_<i>, output_<i>: answers that every board must give too
+
+Refused with a reason: a missing or extra-long file, one bit changed, names with a path in them, links, another version.
+Nothing is ever unpacked to a name that the archive chose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .codec import decode
+from .errors import AgentError, BundleDamaged, BundleTooNew
+from .wire import BUNDLE_VERSION, Manifest
+
+MANIFEST = "manifest.json"
+LIMIT_BYTES = {
+    MANIFEST: 1 << 20,
+    "model.tflite": 1 << 30,
+    "labels.txt": 1 << 20,
+    "golden.npz": 256 << 20,
+}
+AGAIN = "build or copy the bundle again"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle. ``files`` maps each name to a path (folder) or to its bytes (zip)."""
+
+    manifest: Manifest
+    digest: str
+    labels: tuple[str, ...]
+    files: dict[str, Path | bytes]
+
+    @property
+    def model(self) -> Path | bytes:
+        """The .tflite: a path, so that a runtime can map it, or its bytes."""
+        return self.files["model.tflite"]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of the bundle's files."""
+        held = self.files[name]
+        return held if isinstance(held, bytes) else held.read_bytes()
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open and check the bundle at ``path``.
+
+    Raises BundleDamaged (missing, truncated, altered, unsafe) or BundleTooNew.
+    """
+    if path.is_dir():
+        files: dict[str, Path | bytes] = dict(_folder_files(path))
+    elif path.is_file():
+        files = dict(_zip_files(path))
+    else:
+        raise BundleDamaged(f"no bundle at {path}", "give a bundle folder or .zip; `bramble build` makes one")
+    missing = sorted(set(LIMIT_BYTES) - set(files))
+    if missing:
+        raise BundleDamaged(f"{path}: {missing[0]} is missing", AGAIN)
+    raw = _bytes(files[MANIFEST])
+    manifest = _manifest(raw, path)
+    for name in LIMIT_BYTES:
+        if name != MANIFEST:
+            _check(name, files[name], manifest, path)
+    labels = tuple(_bytes(files["labels.txt"]).decode("utf-8").splitlines())
+    return Bundle(manifest, hashlib.sha256(raw).hexdigest(), labels, files)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file, read in pieces of 1 MiB so that a big model does not grow our memory."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while True:
+            piece = file.read(1 << 20)
+            if not piece:
+                return digest.hexdigest()
+            digest.update(piece)
+
+
+def _folder_files(folder: Path) -> list[tuple[str, Path]]:
+    found = []
+    for name, limit in LIMIT_BYTES.items():
+        path = folder / name
+        try:
+            facts = os.lstat(path)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(facts.st_mode):
+            raise BundleDamaged(f"{path} is a link or not a plain file", AGAIN)
+        _check_limit(path, facts.st_size, limit)
+        found.append((name, path))
+    return found
+
+
+def _zip_files(path: Path) -> list[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            for member in members:
+                _check_member(path, member)
+            if len({member.filename for member in members}) != len(members):
+                raise BundleDamaged(f"{path}: a file occurs twice", AGAIN)
+            return [(member.filename, archive.read(member)) for member in members]
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        raise BundleDamaged(f"{path} is not a whole bundle: {error}", AGAIN) from error
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+    mode = member.external_attr >> 16
+    if member.filename not in LIMIT_BYTES:
+        raise BundleDamaged(f"{path}: unexpected member {member.filename!r}", "a bundle holds four files, no folders")
+    if stat.S_ISLNK(mode):
+        raise BundleDamaged(f"{path}: member {member.filename!r} is a link", AGAIN)
+    _check_limit(path / member.filename, member.file_size, LIMIT_BYTES[member.filename])
+
+
+def _check_limit(path: Path, size: int, limit: int) -> None:
+    if size > limit:
+        raise BundleDamaged(f"{path} has {size:,} bytes, more than the {limit:,} allowed", AGAIN)
+
+
+def _manifest(raw: bytes, path: Path) -> Manifest:
+    try:
+        value = json.loads(raw)
+        version = value["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleDamaged(f"{path}: manifest.json is not a manifest ({error})", AGAIN) from error
+    if version != BUNDLE_VERSION:
+        raise BundleTooNew(
+            f"{path}: bundle version {version!r}, this Bramble reads {BUNDLE_VERSION}",
+            "build it again with this Bramble, or use the Bramble that built it",
+        )
+    try:
+        return decode(Manifest, value, "manifest.json")
+    except AgentError as error:
+        raise BundleDamaged(f"{path}: {error.message}", AGAIN) from error
+
+
+def _check(name: str, held: Path | bytes, manifest: Manifest, path: Path) -> None:
+    fact = manifest.files.get(name)
+    if fact is None:
+        raise BundleDamaged(f"{path}: manifest.json does not list {name}", AGAIN)
+    size = len(held) if isinstance(held, bytes) else held.stat().st_size
+    if size != fact.size_bytes:
+        raise BundleDamaged(f"{path}: {name} has {size:,} bytes, not {fact.size_bytes:,}", AGAIN)
+    actual = hashlib.sha256(held).hexdigest() if isinstance(held, bytes) else sha256_file(held)
+    if actual != fact.sha256:
+        raise BundleDamaged(f"{path}: {name} was altered (its sha256 differs from the manifest's)", AGAIN)
+
+
+def _bytes(held: Path | bytes) -> bytes:
+    return held if isinstance(held, bytes) else held.read_bytes()

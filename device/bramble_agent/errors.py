@@ -1,0 +1,66 @@
+"""Every way the agent can refuse, as a tree; each says what happened and what to do next.
+
+    AgentError
+    ├── BadRequest         the host asked something this agent does not understand
+    ├── BundleDamaged      a bundle is missing, cut short, changed, or tries to leave its folder
+    ├── BundleTooNew       a bundle of another format version
+    ├── RuntimeMissing     no TFLite runtime can be imported here
+    ├── ModelRejected      the runtime does not load the model
+    ├── OperatorMissing    the runtime lacks an operator (or its version) that the model uses
+    └── StorageFailed      the board could not write (full, read-only)
+
+The host turns ``code`` back into its own error and exit code, so codes are part of the wire contract.
+"""
+
+
+class AgentError(Exception):
+    """Base of all refusals; ``code`` travels over the wire, ``hint`` says what to do next."""
+
+    code = "agent"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class BadRequest(AgentError):
+    """The request is not JSON, of another version, or has unknown or missing fields."""
+
+    code = "bad-request"
+
+
+class BundleDamaged(AgentError):
+    """A bundle's files are missing, truncated, altered or unsafe to unpack."""
+
+    code = "bundle-damaged"
+
+
+class BundleTooNew(AgentError):
+    """The bundle's format version is not the one this package reads."""
+
+    code = "bundle-version"
+
+
+class RuntimeMissing(AgentError):
+    """Neither ai-edge-litert nor tflite-runtime can be imported."""
+
+    code = "runtime-missing"
+
+
+class ModelRejected(AgentError):
+    """The TFLite runtime cannot load the model."""
+
+    code = "model-rejected"
+
+
+class OperatorMissing(AgentError):
+    """The TFLite runtime lacks an operator, or the version of it that the model asks for."""
+
+    code = "operator-missing"
+
+
+class StorageFailed(AgentError):
+    """Writing failed: no space left, read-only file system, no permission."""
+
+    code = "storage"

@@ -1,0 +1,111 @@
+"""The one wrapper around a TFLite interpreter: whichever runtime is there, with errors that name the cause.
+
+ai-edge-litert is preferred (its int8 kernels are XNNPACK's), tflite-runtime serves 32-bit boards. Which one answered,
+and with which family of kernels, is part of every result: they differ by up to 1 LSB and by several times in speed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ModelRejected, OperatorMissing, RuntimeMissing
+from .installed import RUNTIMES, version_of
+from .wire import TensorSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INSTALL = "on the board: pip install ai-edge-litert (64-bit), or pip install tflite-runtime 'numpy<2'"
+
+
+class Engine:
+    """A loaded model: fill inputs, ``invoke``, read outputs. Tensors are numbered in the model's own order."""
+
+    def __init__(self, interpreter: Any, name: str, version: str, kernels: str) -> None:
+        """Wrap an interpreter whose tensors are allocated."""
+        self._interpreter = interpreter
+        self.runtime = f"{name} {version}"
+        self.kernels = kernels
+        self._input_details = interpreter.get_input_details()
+        self._output_details = interpreter.get_output_details()
+        self.inputs = tuple(_spec(detail) for detail in self._input_details)
+        self.outputs = tuple(_spec(detail) for detail in self._output_details)
+        self.invoke = interpreter.invoke  # the bound method itself: nothing of ours in the timed path
+
+    def set_input(self, number: int, value: NDArray[Any]) -> None:
+        """Copy ``value`` (the tensor's own shape and dtype) into input ``number``."""
+        self._interpreter.set_tensor(self._input_details[number]["index"], value)
+
+    def output(self, number: int) -> NDArray[Any]:
+        """A copy of output ``number``."""
+        result: NDArray[Any] = self._interpreter.get_tensor(self._output_details[number]["index"])
+        return result
+
+    def run(self, *values: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Set all inputs, invoke, and copy all outputs."""
+        for number, value in enumerate(values):
+            self.set_input(number, value)
+        self.invoke()
+        return tuple(self.output(number) for number in range(len(self.outputs)))
+
+
+def load(model: Path | bytes, threads: int = 1) -> Engine:
+    """Load a .tflite (a path or its bytes) with the best runtime that imports here.
+
+    Raises RuntimeMissing, ModelRejected, or OperatorMissing.
+    """
+    module, name, kernels = _import()
+    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    try:
+        interpreter = module.Interpreter(num_threads=threads, **source)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise _explain(error, f"{name} {module.version}") from error
+    return Engine(interpreter, name, module.version, kernels)
+
+
+class _Module:
+    """An imported runtime: its Interpreter class and its version."""
+
+    def __init__(self, interpreter_class: Any, version: str) -> None:
+        self.Interpreter = interpreter_class
+        self.version = version
+
+
+def _import() -> tuple[_Module, str, str]:
+    failures = []
+    for module, name, kernels in RUNTIMES:
+        if importlib.util.find_spec(module) is None:
+            continue
+        try:
+            imported = importlib.import_module(f"{module}.interpreter")
+        except (ImportError, AttributeError, SystemError) as error:  # glibc, libstdc++ or numpy ABI
+            failures.append(f"{name} is installed but does not import: {error}")
+            continue
+        return _Module(imported.Interpreter, version_of(module) or "unknown"), name, kernels
+    raise RuntimeMissing("; ".join(failures) or f"no TFLite runtime for {sys.executable}", INSTALL)
+
+
+def _explain(error: Exception, runtime: str) -> ModelRejected | OperatorMissing:
+    text = " ".join(str(error).split())
+    lacking = re.search(r"custom op: (\w+)|builtin opcode '(\w+)' version '(\d+)'", text)
+    if lacking:
+        custom, builtin, version = lacking.groups()
+        what = f"custom operator {custom}" if custom else f"operator {builtin} version {version}"
+        return OperatorMissing(
+            f"{runtime} lacks {what}", "update the runtime, or build the model without that operator"
+        )
+    return ModelRejected(f"{runtime} does not load the model: {text}", "the .tflite is damaged or not a TFLite model")
+
+
+def _spec(detail: dict[str, Any]) -> TensorSpec:
+    import numpy as np
+
+    scale, zero_point = detail["quantization"]
+    shape = tuple(int(n) for n in detail["shape"])
+    return TensorSpec(str(detail["name"]), shape, np.dtype(detail["dtype"]).name, float(scale), int(zero_point))

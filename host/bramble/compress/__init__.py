@@ -1,0 +1,1 @@
+"""One technique = one file = one obvious function, named as its stage is named in a recipe."""

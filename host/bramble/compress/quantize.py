@@ -1,0 +1,67 @@
+"""Lower a trained model to TFLite by one of five schemes, then audit the file (Jacob et al. 2018, 1712.05877).
+
+    int8     real = scale·(q − zero_point); activations one scale a tensor from calibration, kernels one a channel
+    int16x8  the same with 16-bit activations: for models that lose accuracy in int8
+    dynamic  int8 kernels, float activations; float16: half-size kernels; float32: as trained
+
+Calibration pictures come from the training set. The float32 file is made too, as the yardstick for size and accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from bramble.audit import Audit, audit, demand
+from bramble.convert import convert
+from bramble.datasets.types import Dataset, Images
+from bramble.recipe import Quantize
+from bramble.tflite import read_graph
+from bramble_agent import runtime
+from bramble_agent.pixels import table, to_input
+from bramble_agent.wire import Pixels, TensorSpec
+
+AUDITED = 64
+FLOAT = TensorSpec("", (), "float32")
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The lowered model, the float32 file beside it, and the audit."""
+
+    tflite: bytes
+    float_tflite: bytes
+    audit: Audit
+
+
+def quantize(model: keras.Model, data: Dataset, how: Quantize, pixels: Pixels, seed: int) -> Quantized:
+    """Lower ``model`` as ``how`` says.
+
+    Raises IncompatibleError where an operator cannot be lowered, AuditError where the result is not what was asked.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(data.train))[: how.calibration]
+    real = to_input(data.train.take(chosen).pixels, table(pixels, FLOAT))
+
+    def samples() -> Iterator[list[NDArray[Any]]]:
+        for picture in real:
+            yield [picture[None]]
+
+    as_float = convert(model, "float32", samples)
+    lowered = as_float if how.scheme == "float32" else convert(model, how.scheme, samples)
+    found = _audit(model, lowered, data.held_out, how, pixels)
+    demand(found)
+    return Quantized(lowered, as_float, found)
+
+
+def _audit(model: keras.Model, lowered: bytes, held_out: Images, how: Quantize, pixels: Pixels) -> Audit:
+    pictures = held_out.pixels[:AUDITED]
+    expected = np.asarray(model(to_input(pictures, table(pixels, FLOAT)), training=False))
+    engine = runtime.load(lowered)
+    inputs = to_input(pictures, table(pixels, engine.inputs[0]))
+    got = np.concatenate([engine.run(one[None])[0] for one in inputs])
+    return audit(read_graph(lowered), how.scheme, how.max_mean_lsb, expected, got, engine.outputs[0])

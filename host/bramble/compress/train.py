@@ -1,0 +1,28 @@
+"""Plain training: Adam on the cross-entropy, with optional L1/L2 penalties, dropout, augmentation and early stopping.
+
+    minimise  −log softmax(f(x))_y + l1·Σ|w| + l2·Σw²
+
+Adam: Kingma & Ba 2015, 1412.6980. L1/L2 before pruning: Han et al. 2015, 1506.02626. Cosine: Loshchilov & Hutter 2017,
+1608.03983. Early stopping restores the epoch with the least held-out loss.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from bramble.datasets.types import Dataset
+from bramble.events import OnEvent
+from bramble.fit import fit, set_dropout
+from bramble.recipe import Train
+from bramble_agent.wire import Pixels
+
+
+def train(model: keras.Model, data: Dataset, how: Train, pixels: Pixels, on_event: OnEvent) -> keras.Model:
+    """Train ``model`` (in place, and returned) on ``data.train``.
+
+    Raises UsageError for dropout on a model without Dropout layers, TrainingDiverged for a loss that is no number.
+    """
+    if how.dropout is not None:
+        set_dropout(model, how.dropout)
+    fit(model, data, how, pixels, on_event)
+    return model

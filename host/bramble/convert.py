@@ -1,0 +1,81 @@
+"""The only place that knows TensorFlow's converter: a Keras model in, the bytes of a .tflite out.
+
+Batch is fixed to 1: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK in the graph.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+from bramble.errors import IncompatibleError
+
+Samples = Callable[[], Iterator[list[NDArray[Any]]]]
+
+
+def convert(model: keras.Model, scheme: str, samples: Samples) -> bytes:
+    """Lower ``model`` by ``scheme`` (float32, float16, dynamic, int8, int16x8).
+
+    ``samples`` yields lists of float inputs of batch 1 that set the ranges of activations.
+    Raises IncompatibleError with the converter's own words where it cannot.
+    """
+    import tensorflow as tf
+
+    inputs = [keras.Input(batch_shape=(1, *tensor.shape[1:])) for tensor in model.inputs]
+    single = keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]), name=model.name)
+    converter = tf.lite.TFLiteConverter.from_keras_model(single)
+    _configure(converter, scheme, samples, tf)
+    with _quiet() as log:
+        try:
+            lowered: bytes = converter.convert()
+        except Exception as error:
+            raise IncompatibleError(
+                f"the converter cannot lower {model.name} to {scheme}: {error}".strip(), _last_words(log())
+            ) from error
+    return lowered
+
+
+def _configure(converter: Any, scheme: str, samples: Samples, tf: Any) -> None:
+    if scheme == "float32":
+        return
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if scheme == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    elif scheme in ("int8", "int16x8"):
+        converter.representative_dataset = samples
+        sets = tf.lite.OpsSet
+        wide = sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS_INT8 if scheme == "int8" else wide]
+        kind = tf.int8 if scheme == "int8" else tf.int16
+        converter.inference_input_type = converter.inference_output_type = kind
+
+
+def _last_words(log: str) -> str:
+    lines = [line for line in log.splitlines() if "error" in line.lower()]
+    return lines[-1].strip() if lines else "use operators that TFLite has"
+
+
+@contextmanager
+def _quiet() -> Iterator[Callable[[], str]]:
+    """Catch what C++ and Python print to the terminal; the yielded function gives it back."""
+    with tempfile.TemporaryFile() as log:
+        saved = os.dup(1), os.dup(2)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+
+        def text() -> str:
+            log.seek(0)
+            return log.read().decode(errors="replace")
+
+        try:
+            yield text
+        finally:
+            for number, handle in enumerate(saved, 1):
+                os.dup2(handle, number)
+                os.close(handle)

@@ -1,0 +1,94 @@
+"""A folder of pictures, one sub-folder a class: ``pictures/cat/1.jpg``, ``pictures/dog/a.png``.
+
+With ``train`` and ``test`` sub-folders (each holding the classes) that split is kept. Otherwise a share of each class
+is the test set, chosen by the digest of the file's content: adding pictures never moves one from one side to the
+other, and a copy of a picture lands on the same side.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bramble.datasets.types import Images, Source, digest_files
+from bramble.errors import DataError
+from bramble.recipe import Data
+from bramble_agent.bundle import sha256_file
+from bramble_agent.pixels import CHANNELS, open_picture
+from bramble_agent.wire import Pixels
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class _Picture:
+    path: Path
+    label: int
+    test: bool
+
+
+def source(how: Data, base: Path, strict: bool, warn: Callable[[str], None]) -> Source:
+    """Pictures under ``how.path`` (relative to ``base``). Raises DataError where there are none, or too few classes."""
+    root = (base / str(how.path)).expanduser()
+    if not root.is_dir():
+        raise DataError(f"data.path: there is no folder {root}", "it must hold one sub-folder of pictures a class")
+    labels, pictures = _find(root, how.test)
+    spec = Pixels(*how.size, how.color, *how.range, how.fit)
+    settings = (how.size, how.color, how.fit, [(str(p.path.relative_to(root)), p.test) for p in pictures])
+    shape = (*how.size, CHANNELS[how.color])
+    load = functools.partial(_load, pictures, spec, strict, warn)
+    return Source("folder", digest_files((p.path for p in pictures), settings), labels, shape, load)
+
+
+def _find(root: Path, share: float) -> tuple[tuple[str, ...], list[_Picture]]:
+    parts = {"train": False, "test": True}
+    split = all((root / part).is_dir() for part in parts)
+    roots = {root / part: is_test for part, is_test in parts.items()} if split else {root: False}
+    labels = sorted({entry.name for top in roots for entry in top.iterdir() if _is_class(entry)})
+    if len(labels) < 2:
+        raise DataError(f"{root} holds {len(labels)} class folder(s) with pictures, needs 2", "one sub-folder a class")
+    found = []
+    for top, in_test in roots.items():
+        for number, label in enumerate(labels):
+            for path in _pictures(top / label):
+                found.append(_Picture(path, number, in_test if split else _draw(path) < share))
+    return tuple(labels), found
+
+
+def _is_class(entry: Path) -> bool:
+    return entry.is_dir() and not entry.name.startswith(".") and bool(_pictures(entry))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def _draw(path: Path) -> float:
+    """A number in [0, 1) that depends on the picture's content alone."""
+    return int(sha256_file(path)[:12], 16) / 16**12
+
+
+def _load(pictures: list[_Picture], spec: Pixels, strict: bool, warn: Callable[[str], None]) -> tuple[Images, Images]:
+    kept, arrays = [], []
+    for picture in pictures:
+        try:
+            arrays.append(open_picture(picture.path, spec))
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError for broken PNGs
+            if strict:
+                raise DataError(
+                    f"{picture.path} is damaged: {error}", "repair or remove it, or leave --strict"
+                ) from error
+            warn(f"skipped a damaged picture: {picture.path} ({error})")
+            continue
+        kept.append(picture)
+    if not kept:
+        raise DataError("no picture could be read", "see the warnings above")
+    pixels = np.stack(arrays)
+    labels = np.array([picture.label for picture in kept], dtype=np.int64)
+    test = np.array([picture.test for picture in kept])
+    everything = Images(pixels, labels)
+    return everything.take(np.flatnonzero(~test)), everything.take(np.flatnonzero(test))

@@ -1,0 +1,75 @@
+"""Every way the host can fail, as a tree; each says what happened, and in ``hint`` what to do next.
+
+    BrambleError                        exit 1
+    ├── UsageError                      exit 2   what the user gave cannot be used
+    │   ├── RecipeError                          a recipe: file, line or key, nearest valid key
+    │   ├── DataError                            a data set: not there, damaged, too small
+    │   └── BundleError                          a bundle: missing, truncated, altered, unsafe
+    ├── StorageError                    exit 1   no space left, read-only, no permission
+    ├── TrainingDiverged                exit 1   the loss became NaN or infinite
+    ├── UnreachableError                exit 5   no route, refused, timed out, died mid-answer
+    │   └── HostKeyError                         unknown or changed host key
+    └── IncompatibleError               exit 6   board and model do not fit
+        └── AuditError                           the converted model is not what its scheme promises
+
+Verdicts are not errors: a missed budget exits 3, an undecided one 4 (see ``bramble.report.verdict``).
+"""
+
+from __future__ import annotations
+
+
+class BrambleError(Exception):
+    """Base of everything the host raises on purpose."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BrambleError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe cannot be read or cannot work."""
+
+
+class DataError(UsageError):
+    """A data set is missing, damaged or too small."""
+
+
+class BundleError(UsageError):
+    """A bundle is missing, truncated, altered or unsafe."""
+
+
+class StorageError(BrambleError):
+    """Writing failed."""
+
+
+class TrainingDiverged(BrambleError):
+    """The loss became NaN or infinite."""
+
+
+class UnreachableError(BrambleError):
+    """A board cannot be reached, refuses, or stops in the middle of an answer."""
+
+    exit_code = 5
+
+
+class HostKeyError(UnreachableError):
+    """A board's SSH host key is unknown, or is not the pinned one."""
+
+
+class IncompatibleError(BrambleError):
+    """Board and model do not fit together."""
+
+    exit_code = 6
+
+
+class AuditError(IncompatibleError):
+    """The converted model is not what its scheme promises."""

@@ -1,0 +1,145 @@
+"""A recipe: every knob of the product on one page. TOML in, validated and frozen, no TensorFlow.
+
+A recipe is data, a model, a list of stages and a budget. Each stage is one class here, named as its technique is named;
+adding a technique begins by adding its class to ``Stage``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """A table of a recipe: frozen, strict about unknown keys and types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Data(Table):
+    """Which pictures, and how they reach the model."""
+
+    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "folder"]
+    """The data set; "folder" is a folder of pictures, one sub-folder a class."""
+    path: str | None = None
+    """For name = "folder": the folder, relative to the recipe."""
+    size: tuple[AtLeastOne, AtLeastOne] = Field(default=(96, 96), strict=False)
+    """For name = "folder": height and width of the model's input."""
+    color: Literal["rgb", "gray"] = "rgb"
+    """For name = "folder": the model's colours."""
+    fit: Literal["stretch", "crop", "pad"] = "crop"
+    """For name = "folder": how a picture of another shape is brought to size."""
+    range: tuple[float, float] = Field(default=(0.0, 1.0), strict=False)
+    """The real values that pixel 0 and pixel 255 become at the model's input."""
+    held_out: Share = 0.1
+    """Share of the training set kept for choices (early stopping, stage scores); never trained on."""
+    test: Share = 0.2
+    """For name = "folder" without a test/ folder: share of the pictures kept for the final score."""
+
+
+class Model(Table):
+    """Where the model comes from: a builder function or a Keras file."""
+
+    build: str | None = None
+    """A function "package.module:function" called with (input_shape, classes) that returns a Keras model."""
+    keras: str | None = None
+    """A .keras or .h5 file, relative to the recipe."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Model:
+        if (self.build is None) == (self.keras is None):
+            raise ValueError('give exactly one of build = "module:function" and keras = "file"')
+        return self
+
+
+class Augment(Table):
+    """Random changes to training pictures, by Keras' preprocessing layers."""
+
+    shift: NotNegative = 0.0
+    """Shift by up to so many pixels in each direction."""
+    rotate: NotNegative = 0.0
+    """Rotate by up to so many degrees."""
+    zoom: NotNegative = 0.0
+    """Zoom by up to this share."""
+    contrast: NotNegative = 0.0
+    """Change the contrast by up to this share."""
+    flip: bool = False
+    """Mirror left and right."""
+
+
+class Train(Table):
+    """Train with Adam; keeps the best epoch on the held-out part."""
+
+    do: Literal["train"]
+    epochs: AtLeastOne = 10
+    batch_size: AtLeastOne = 128
+    learning_rate: Positive = 1e-3
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """cosine falls to 1 % at the end; step divides by 10 after 1/2 and 3/4 of the epochs."""
+    l1: NotNegative = 0.0
+    """Weight of the sum of |w| over all kernels in the loss."""
+    l2: NotNegative = 0.0
+    """Weight of the sum of w² over all kernels in the loss."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Rate for all of the model's Dropout layers."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Stop after so many epochs without a better held-out loss; 0 runs them all."""
+    augment: Augment = Augment()
+
+
+class Quantize(Table):
+    """Lower to TFLite, the last stage; the result is audited."""
+
+    do: Literal["quantize"]
+    scheme: Literal["float32", "float16", "dynamic", "int8", "int16x8"] = "int8"
+    calibration: AtLeastOne = 500
+    """How many training pictures set the ranges of the activations (int8, int16x8)."""
+    max_mean_lsb: Positive = 4.0
+    """The audit fails if outputs are off the float model's by more than this, mean over outputs, in output steps."""
+
+
+Stage = Annotated[Train | Quantize, Field(discriminator="do")]
+
+
+class Limits(Table):
+    """What the shipped model must reach (accuracy) or not exceed (the rest)."""
+
+    accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+    size_bytes: AtLeastOne | None = None
+    p50_ms: Positive | None = None
+    p90_ms: Positive | None = None
+    p95_ms: Positive | None = None
+    p99_ms: Positive | None = None
+    peak_rss_bytes: AtLeastOne | None = None
+    joules_per_inference: Positive | None = None
+
+
+class Recipe(Table):
+    """The whole recipe."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    """Lower-case letters, digits, '-', '_' and '.'; names the folder under runs/."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    data: Data
+    model: Model
+    stage: tuple[Stage, ...] = Field(min_length=1, strict=False)
+    budget: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _order_works(self) -> Recipe:
+        quantizers = [i for i, stage in enumerate(self.stage) if isinstance(stage, Quantize)]
+        if quantizers != [len(self.stage) - 1]:
+            raise ValueError('the last stage, and only the last, must be do = "quantize"')
+        if self.data.name == "folder" and self.data.path is None:
+            raise ValueError('data.name = "folder" needs data.path, the folder with one sub-folder a class')
+        if self.data.name != "folder" and self.data.path is not None:
+            raise ValueError('data.path only goes with data.name = "folder"')
+        if self.model.build is not None and not any(isinstance(stage, Train) for stage in self.stage):
+            raise ValueError('a model from build = … has no weights yet: begin with a stage do = "train"')
+        return self
