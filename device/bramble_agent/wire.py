@@ -88,6 +88,19 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What the host measured of the model: top-1 accuracy on the test set, and sizes of the float32 file beside it."""
+
+    accuracy: Optional[float] = None
+    float_accuracy: Optional[float] = None
+    tested: int = 0
+    float_bytes: Optional[int] = None
+    parameters: Optional[int] = None
+    nonzero: Optional[int] = None
+    macs: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything a board must know about a model; its sha256 names the release."""
 
@@ -103,6 +116,7 @@ class Manifest:
     minimum_runtime: str
     golden: Golden
     budget: Budget = field(default_factory=Budget)
+    scores: Scores = field(default_factory=Scores)
     provenance: Dict[str, str] = field(default_factory=dict)
 
 

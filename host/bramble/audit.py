@@ -1,8 +1,8 @@
 """Check that a converted model is what its scheme promises, on the file itself.
 
-"Full integer" often is not: an unsupported operator leaves DEQUANTIZE … QUANTIZE islands, dense or depthwise kernels are
-quantized per tensor, a range goes wrong and answers drift. For int8 and int16x8: no float tensor, every kernel with one
-scale a channel. For every scheme: the answers against the Keras model's, in steps (LSB) of the output.
+"Full integer" often is not: an unsupported operator leaves DEQUANTIZE … QUANTIZE islands, dense or depthwise kernels
+are quantized per tensor, a range goes wrong and answers drift. For int8 and int16x8: no float tensor, every kernel
+with one scale a channel. For every scheme: the answers against the Keras model's, in steps (LSB) of the output.
 """
 
 from __future__ import annotations
