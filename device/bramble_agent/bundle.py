@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def open_bundle(path: Path) -> Bundle:
     for name in LIMIT_BYTES:
         if name != MANIFEST:
             _check(name, files[name], manifest, path)
-    labels = tuple(_bytes(files["labels.txt"]).decode("utf-8").splitlines())
+    labels = _labels(_bytes(files["labels.txt"]), path)
     return Bundle(manifest, hashlib.sha256(raw).hexdigest(), labels, files)
 
 
@@ -112,7 +113,7 @@ def _zip_files(path: Path) -> list[tuple[str, bytes]]:
             if len({member.filename for member in members}) != len(members):
                 raise BundleDamaged(f"{path}: a file occurs twice", AGAIN)
             return [(member.filename, archive.read(member)) for member in members]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError) as error:
         raise BundleDamaged(f"{path} is not a whole bundle: {error}", AGAIN) from error
 
 
@@ -122,6 +123,8 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
         raise BundleDamaged(f"{path}: unexpected member {member.filename!r}", "a bundle holds four files, no folders")
     if stat.S_ISLNK(mode):
         raise BundleDamaged(f"{path}: member {member.filename!r} is a link", AGAIN)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BundleDamaged(f"{path}: member {member.filename!r} is compressed in a way boards cannot read", AGAIN)
     _check_limit(path / member.filename, member.file_size, LIMIT_BYTES[member.filename])
 
 
@@ -134,7 +137,7 @@ def _manifest(raw: bytes, path: Path) -> Manifest:
     try:
         value = json.loads(raw)
         version = value["version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleDamaged(f"{path}: manifest.json is not a manifest ({error})", AGAIN) from error
     if version != BUNDLE_VERSION:
         raise BundleTooNew(
@@ -145,6 +148,13 @@ def _manifest(raw: bytes, path: Path) -> Manifest:
         return decode(Manifest, value, "manifest.json")
     except AgentError as error:
         raise BundleDamaged(f"{path}: {error.message}", AGAIN) from error
+
+
+def _labels(raw: bytes, path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(raw.decode("utf-8").splitlines())
+    except UnicodeDecodeError as error:
+        raise BundleDamaged(f"{path}: labels.txt is not UTF-8: {error.reason}", "save it as UTF-8") from error
 
 
 def _check(name: str, held: Path | bytes, manifest: Manifest, path: Path) -> None:

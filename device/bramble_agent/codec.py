@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 import typing
 from typing import Any, TypeVar
 
@@ -75,6 +76,7 @@ def _decode_dataclass(kind: Any, value: object, where: str) -> object:
 
 def _decode_scalar(kind: Any, value: object, where: str) -> object:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        _demand(abs(value) <= sys.float_info.max, where, "a number that a float can hold", value)
         return float(value)
     right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     _demand(right, where, kind.__name__, value)
