@@ -7,6 +7,7 @@ with one scale a channel. For every scheme: the answers against the Keras model'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.errors import AuditError
-from bramble.tflite import Graph, Tensor
+from bramble.tflite import WEIGHTED, Graph
 from bramble_agent.wire import Operator, TensorSpec
 
 INTEGER = frozenset({"int8", "int16x8"})
@@ -51,7 +52,7 @@ def audit(
     """
     integer = scheme in INTEGER
     floats = tuple(t.name for t in graph.tensors if "FLOAT" in t.dtype) if integer else ()
-    coarse = tuple(t.name for t in graph.weights() if not _per_channel(t)) if integer else ()
+    coarse = tuple(_per_tensor(graph)) if integer else ()
     wide = 256.0 if got.dtype == np.int16 else 1.0
     step = output.scale * wide or float(np.ptp(expected)) / 256.0 or 1.0
     real = (got.astype(np.float64) - output.zero_point) * output.scale if output.scale else got.astype(np.float64)
@@ -80,9 +81,14 @@ def demand(found: Audit) -> None:
         )
 
 
-def _per_channel(weight: Tensor) -> bool:
-    """One scale for each output channel; kernels of one channel have one scale anyway."""
-    return len(weight.scales) == weight.shape[weight.axis] or len(weight.scales) == max(weight.shape[0], 1)
+def _per_tensor(graph: Graph) -> Iterator[str]:
+    """The constant kernels without one scale for each output channel, which lies last in a depthwise kernel."""
+    for node in graph.nodes:
+        if node.name in WEIGHTED:
+            kernel = graph.tensors[node.inputs[1]]
+            axis = DEPTHWISE_AXIS if node.name == "DEPTHWISE_CONV_2D" else 0
+            if kernel.value is not None and len(kernel.scales) != kernel.shape[axis]:
+                yield kernel.name
 
 
 def _failures(found: Audit, max_mean_lsb: float) -> list[str]:

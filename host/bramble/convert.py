@@ -6,6 +6,7 @@ Batch is fixed to 1: a dynamic batch leaves SHAPE, STRIDED_SLICE and PACK in the
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ def convert(model: keras.Model, scheme: str, samples: Samples) -> bytes:
             lowered: bytes = converter.convert()
         except Exception as error:
             raise IncompatibleError(
-                f"the converter cannot lower {model.name} to {scheme}: {error}".strip(), _last_words(log())
+                f"the converter cannot lower {model.name} to {scheme}: {_first_words(str(error))}", _last_words(log())
             ) from error
     return lowered
 
@@ -54,6 +55,12 @@ def _configure(converter: Any, scheme: str, samples: Samples, tf: Any) -> None:
         converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS_INT8 if scheme == "int8" else wide]
         kind = tf.int8 if scheme == "int8" else tf.int16
         converter.inference_input_type = converter.inference_output_type = kind
+
+
+def _first_words(said: str) -> str:
+    """What the converter's pages of compiler notes come down to."""
+    lacking = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", said)))
+    return f"TFLite has no operator {', '.join(lacking)}" if lacking else said.strip().partition("\n")[0]
 
 
 def _last_words(log: str) -> str:

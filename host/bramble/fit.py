@@ -62,7 +62,8 @@ def schedule(how: Train, steps: int) -> float | keras.optimizers.schedules.Learn
         return keras.optimizers.schedules.CosineDecay(how.learning_rate, total, alpha=0.01)
     if how.schedule == "step":
         rates = [how.learning_rate, how.learning_rate / 10, how.learning_rate / 100]
-        return keras.optimizers.schedules.PiecewiseConstantDecay([total // 2, total * 3 // 4], rates)
+        last = [total // 2 - 1, total * 3 // 4 - 1]  # Keras counts steps from 0 and changes after a boundary
+        return keras.optimizers.schedules.PiecewiseConstantDecay(last, rates)
     return how.learning_rate
 
 
@@ -147,5 +148,5 @@ class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
                 f"the loss became {logs['loss']} in epoch {self._epoch}", "lower learning_rate, or check the data"
             )
         seconds = time.perf_counter() - self._began
-        figures = (float(logs[name]) for name in ("loss", "accuracy", "val_accuracy"))
-        self._on_event(EpochEnded(self._epoch, self._epochs, *figures, seconds))
+        loss, accuracy, held_out = (float(logs[name]) for name in ("loss", "accuracy", "val_accuracy"))
+        self._on_event(EpochEnded(self._epoch, self._epochs, loss, accuracy, held_out, seconds))

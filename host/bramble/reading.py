@@ -72,8 +72,8 @@ def read_recipe(wanted: str, overrides: Sequence[str] = ()) -> ReadRecipe:
     except pydantic.ValidationError as error:
         found = error.errors(include_url=False)  # a misspelt key is also a missing one: tell of the misspelling
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-        key = _plain(first["loc"])
-        place = next((f"--set {item}" for at, item in set_here.items() if at == key[: len(at)]), None)
+        key = _key(first)
+        place = next((f"--set {item}" for at, item in set_here.items() if _along(at, key)), None)
         raise RecipeError(f"{place or _place(path, text, key)}: {_explain(first, key)}", _hint(first)) from error
 
 
@@ -87,14 +87,13 @@ def _override(raw: dict[str, Any], item: str) -> Key:
     path, equals, text = item.partition("=")
     if not equals or not path.strip():
         raise RecipeError(f"--set {item}: not key=value", "for example --set stage.0.epochs=3")
-    key: Key = tuple(int(part) if part.isdigit() else part for part in path.strip().split("."))
+    key: Key = tuple(int(part) if part.isdecimal() else part for part in path.strip().split("."))
     at: Any = raw
     for part in key[:-1]:
         at = _step(at, part, item)
-    last = key[-1]
-    if isinstance(at, list):
-        _step(at, last, item)
-    at[last] = _value(text)
+    if not isinstance(at, dict):
+        _step(at, key[-1], item)  # an entry that a list has; nothing else can be set
+    at[key[-1]] = _value(text)
     return key
 
 
@@ -116,12 +115,20 @@ def _value(text: str) -> Any:
         return text
 
 
-def _plain(location: Iterable[str | int]) -> Key:
-    """Pydantic's location without the name of the chosen stage class, which it inserts after the index."""
-    parts = list(location)
+def _key(error: Any) -> Key:
+    """The path of the offending key.
+
+    Pydantic inserts the name of the chosen stage class after the index, and lays a wrong or missing name to the stage.
+    """
+    parts = list(error["loc"])
     if len(parts) > 2 and parts[0] == "stage" and isinstance(parts[1], int):
         del parts[2]
-    return tuple(parts)
+    return (*parts, "do") if error["type"].startswith("union_tag") else tuple(parts)
+
+
+def _along(at: Key, key: Key) -> bool:
+    """Whether one of two paths leads through the other; the whole file is no path."""
+    return at[: len(key)] == key[: len(at)] != ()
 
 
 def _place(path: Path, text: str, key: Key) -> str:

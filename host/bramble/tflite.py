@@ -6,6 +6,7 @@ Reads the flatbuffer through the schema that the runtime ships; needs no TensorF
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,9 +94,18 @@ def read_graph(model: bytes) -> Graph:
         raise IncompatibleError("not a TFLite model (its identifier TFL3 is missing)", "give a .tflite file")
     try:
         held = schema.ModelT.InitFromPackedBuf(model, 0)
-        return _graph(held, schema)
-    except (IndexError, ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        return _whole(_graph(held, schema))
+    except (IndexError, ValueError, TypeError, AttributeError, KeyError, OverflowError, struct.error) as error:
         raise IncompatibleError(f"the TFLite model is damaged: {error}", "convert or copy it again") from error
+
+
+def _whole(graph: Graph) -> Graph:
+    """The graph, where all its numbers point to something: damage shows here rather than in who reads it."""
+    used = [*graph.inputs, *graph.outputs, *(n for node in graph.nodes for n in (*node.inputs, *node.outputs))]
+    if used and not -1 <= min(used) <= max(used) < len(graph.tensors):
+        raise IndexError(f"{len(graph.tensors)} tensors, but numbers from {min(used)} to {max(used)}")
+    graph.macs()
+    return graph
 
 
 def _graph(held: Any, schema: Any) -> Graph:
@@ -121,7 +131,7 @@ def _tensor(tensor: Any, buffers: Any, types: dict[int, str]) -> Tensor:
     raw = buffers[tensor.buffer].data
     value = None
     if raw is not None and len(raw) and kind in DTYPES:
-        flat = np.frombuffer(bytes(raw), DTYPES[kind])
+        flat: NDArray[Any] = np.frombuffer(bytes(raw), DTYPES[kind])
         value = flat.reshape(shape) if flat.size == math.prod(shape) else flat
     return Tensor(_text(tensor.name), shape, kind, scales, axis, value)
 

@@ -49,6 +49,8 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     if len(raw) < 4 or raw[:3] != b"\0\0\x08":
         raise DataError(f"{path} is not an idx file of bytes", "copy or download it again")
     dimensions = raw[3]
+    if len(raw) < 4 + 4 * dimensions:
+        raise DataError(f"{path} is cut short within its header", "copy it again")
     shape = tuple(int(n) for n in np.frombuffer(raw, ">i4", dimensions, 4))
     values = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
     if values.size != np.prod(shape):
