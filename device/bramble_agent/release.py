@@ -39,6 +39,7 @@ def release(ask: ReleaseAsk) -> ReleaseAnswer:
             if not target.exists():
                 return ReleaseAnswer(False, "", "")
             answer = ReleaseAnswer(True, str(target), _switch(root, ask.digest))
+            _forget(ask.incoming)
             _clean(root, time.time() - GIVEN_UP_S)
             return answer
     except OSError as error:
@@ -51,10 +52,15 @@ def _take_in(incoming: Path, target: Path, digest: str) -> None:
     arrived = open_bundle(incoming)
     if arrived.digest != digest:
         raise BundleDamaged(f"{incoming} holds {arrived.digest[:12]}, not {digest[:12]}", "push again")
-    for path in (*incoming.iterdir(), incoming):
-        _sync(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(incoming, target)
+    fresh = target.with_name(f".{digest}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for name in arrived.files:
+        (fresh / name).write_bytes(arrived.read(name))
+        _sync(fresh / name)
+    _sync(fresh)
+    os.rename(fresh, target)
     _sync(target.parent)
 
 
@@ -93,8 +99,18 @@ def _locked(root: Path) -> Iterator[None]:
         yield
 
 
+def _forget(incoming: str) -> None:
+    """Remove an upload that is a release now."""
+    if incoming:
+        path = Path(incoming).expanduser()
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def _clean(root: Path, before: float) -> None:
     """Remove uploads that were last touched before that moment: nobody is going to finish them."""
     for left in (root / "incoming").glob("*"):
         if left.stat().st_mtime < before:
-            shutil.rmtree(left, ignore_errors=True)
+            _forget(str(left))

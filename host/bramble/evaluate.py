@@ -1,15 +1,22 @@
-"""Score a shipped file on pictures, through the interpreter that boards use, with the bundle's own preprocessing."""
+"""Score a model on pictures, with the bundle's own preprocessing.
+
+The shipped file through the interpreter that boards use; a Keras model, between stages, directly.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from bramble.datasets.types import Images
 from bramble_agent import runtime
 from bramble_agent.pixels import table, to_input
-from bramble_agent.wire import Pixels
+from bramble_agent.wire import Pixels, TensorSpec
+
+BATCH = 512
+FLOAT = TensorSpec("", (), "float32")
 
 
 def evaluate(model: Path | bytes, images: Images, pixels: Pixels, threads: int = 2) -> float:
@@ -21,4 +28,15 @@ def evaluate(model: Path | bytes, images: Images, pixels: Pixels, threads: int =
         engine.set_input(0, to_input(picture[None], lookup))
         engine.invoke()
         right += int(np.argmax(engine.output(0)) == label)
+    return right / len(images)
+
+
+def evaluate_keras(model: keras.Model, images: Images, pixels: Pixels) -> float:
+    """The same score for a Keras model that has not been lowered yet."""
+    lookup = table(pixels, FLOAT)
+    right = 0
+    for start in range(0, len(images), BATCH):
+        part = slice(start, start + BATCH)
+        outputs = model(to_input(images.pixels[part], lookup), training=False)
+        right += int((np.asarray(outputs).argmax(1) == images.labels[part]).sum())
     return right / len(images)

@@ -1,0 +1,93 @@
+"""Pack a model with everything a board must know: manifest, labels, golden answers; a folder, and one .zip of it.
+
+Both are reproducible: the same model gives the same bytes, so a bundle's digest (the manifest's sha256) names it.
+Opening and checking a bundle is the thin side's business: ``bramble_agent.bundle.open_bundle``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bramble.tflite import read_graph
+from bramble_agent import runtime
+from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, sha256_file
+from bramble_agent.codec import encode
+from bramble_agent.golden import answers
+from bramble_agent.pixels import table, to_input
+from bramble_agent.wire import BUNDLE_VERSION, Budget, FileFact, Golden, Manifest, Pixels, Scores
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What goes into a bundle besides the model. ``pictures`` [N, h, w, c] become the golden inputs."""
+
+    name: str
+    labels: tuple[str, ...]
+    pixels: Pixels
+    output_kind: str
+    pictures: NDArray[np.uint8]
+    budget: Budget
+    scores: Scores
+    provenance: dict[str, str]
+
+
+def pack(folder: Path, model: bytes, contents: Contents) -> str:
+    """Write a bundle into the empty ``folder``; returns its digest.
+
+    The golden answers are those of this machine's interpreter. Raises IncompatibleError or the agent's ModelRejected
+    for a model that cannot be read or run.
+    """
+    engine = runtime.load(model)
+    graph = read_graph(model)
+    golden: dict[str, NDArray[Any]] = {"pixels": contents.pictures}
+    golden["input_0"] = to_input(contents.pictures, table(contents.pixels, engine.inputs[0]))
+    golden.update({f"output_{i}": values for i, values in enumerate(answers(engine, golden))})
+    (folder / "model.tflite").write_bytes(model)
+    (folder / "labels.txt").write_text("".join(label + "\n" for label in contents.labels), encoding="utf-8")
+    np.savez(folder / "golden.npz", **golden)  # type: ignore[arg-type]
+    manifest = Manifest(
+        version=BUNDLE_VERSION,
+        name=contents.name,
+        task="classification",
+        files={name: _fact(folder / name) for name in LIMIT_BYTES if name != MANIFEST},
+        inputs=engine.inputs,
+        outputs=engine.outputs,
+        pixels=contents.pixels,
+        output_kind=contents.output_kind,
+        operators=graph.operators(),
+        minimum_runtime=graph.minimum_runtime,
+        golden=Golden(len(contents.pictures), engine.runtime, engine.kernels),
+        budget=contents.budget,
+        scores=contents.scores,
+        provenance=contents.provenance,
+    )
+    raw = json.dumps(encode(manifest), indent=1, sort_keys=True, ensure_ascii=False).encode()
+    (folder / MANIFEST).write_bytes(raw)
+    return hashlib.sha256(raw).hexdigest()
+
+
+def zip_bundle(folder: Path, target: Path) -> None:
+    """Write a bundle folder as one reproducible .zip."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in LIMIT_BYTES:
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def packed_model_bytes(bundle_zip: Path) -> int:
+    """How many bytes of a bundle's .zip are the model: what travels to a board for it."""
+    with zipfile.ZipFile(bundle_zip) as archive:
+        return archive.getinfo("model.tflite").compress_size
+
+
+def _fact(path: Path) -> FileFact:
+    return FileFact(sha256_file(path), path.stat().st_size)

@@ -1,0 +1,70 @@
+"""What a board is to the host, and what a way of reaching one must be able to do.
+
+``Connection`` is the seam: ``local`` and ``ssh`` fulfil it, everything above is the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board of the inventory. ``host`` is empty for this machine; there is no password field on purpose.
+
+    ``host_key`` is the pinned SSH host key ("type base64"), ``python`` the interpreter that runs the agent there.
+    """
+
+    name: str
+    host: str = ""
+    user: str = ""
+    port: int = 22
+    host_key: str = ""
+    key_file: str = ""
+    python: str = "python3"
+    root: str = "~/.bramble"
+
+    @property
+    def address(self) -> str:
+        """The board as a person writes it: user@host:port."""
+        return f"{self.user}@{self.host}:{self.port}" if self.host else "this machine"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command. ``status`` is negative where a signal ended it (or the link broke: -1)."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Connection(Protocol):
+    """An open way to a board. Paths are absolute there."""
+
+    root: str
+
+    def run(self, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Done:
+        """Run a command to its end. Raises UnreachableError where the link breaks or time runs out."""
+        ...
+
+    def size(self, path: str) -> int | None:
+        """The size of a file in bytes, None where there is none."""
+        ...
+
+    def put(self, source: Path, target: str) -> None:
+        """Copy a file there, making its folder. Raises StorageError where it does not fit."""
+        ...
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename on the board, replacing what is there, in one step."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...

@@ -1,0 +1,209 @@
+"""Run a recipe: its stages, then score and bundle; each an artifact that a repeated run finds again.
+
+Nothing here imports TensorFlow before a stage has to be computed: a run whose artifacts are all there takes a moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bramble import __version__
+from bramble.artifact import Artifact, Store, code_digest, key_of
+from bramble.bundle import Contents, pack, packed_model_bytes, zip_bundle
+from bramble.datasets import open_source
+from bramble.datasets.types import Dataset, Source, split
+from bramble.events import Note, OnEvent, StageBegan
+from bramble.origin import origin_digest
+from bramble.reading import ReadRecipe
+from bramble.recipe import Stage
+from bramble_agent.wire import Budget, Pixels, Scores
+
+Facts = dict[str, Any]
+Fill = Callable[[Path], Facts]
+GOLDEN = 16
+LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
+EVERY_STAGE = ("fit", "convert", "audit", "tflite", "evaluate", "stages", "datasets.types")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: where data and results are, whether to use what was made before, whether damaged data is an error."""
+
+    data_dir: Path | None = None
+    runs: Path = Path("runs")
+    fresh: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished run: its folder (with bundle/ and bundle.zip) and facts; ``cached`` if nothing had to be computed."""
+
+    folder: Path
+    facts: Facts
+    cached: bool
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle as one file, ready to be pushed."""
+        return self.folder / "bundle.zip"
+
+
+def build(read: ReadRecipe, options: Options, on_event: OnEvent) -> Built:
+    """Run the recipe's stages, score the result on the test set, and pack the bundle.
+
+    Raises a BrambleError; what was finished until then is found again by the next run.
+    """
+    run = _Run(read, options, on_event)
+    store = Store(options.runs / ".artifacts")
+    key, done = run.first_key(), list[Artifact]()
+    for stage in read.recipe.stage:
+        key = key_of(key, stage.model_dump(), code_digest(f"bramble.compress.{stage.do}", *_modules(EVERY_STAGE)))
+        previous = done[-1] if done else None
+        done.append(run.step(store, stage.do, key, partial(run.stage, stage, previous)))
+    last = done[-1]
+    key = key_of(key, "score", code_digest("bramble.evaluate"))
+    score = run.step(store, "evaluate", key, partial(run.score, last))
+    key = key_of(key, read.recipe.name, read.recipe.budget.model_dump(), code_digest("bramble.bundle", __name__))
+    stages = [artifact.facts for artifact in done]
+    place = Store(options.runs / read.recipe.name)
+    final = run.step(place, "bundle", key[:12], partial(run.bundle, last, score.facts, stages))
+    return Built(final.folder, final.facts, run.cached)
+
+
+class _Run:
+    """One run's surroundings; data is loaded when the first step needs it, once."""
+
+    def __init__(self, read: ReadRecipe, options: Options, on_event: OnEvent) -> None:
+        self.recipe, self.folder = read.recipe, read.folder
+        self.options, self.on_event = options, on_event
+        self.cached = True
+        self._number = 0
+
+    @cached_property
+    def source(self) -> Source:
+        def warn(text: str) -> None:
+            self.on_event(Note(text, warning=True))
+
+        return open_source(self.recipe.data, self.folder, self.options.data_dir, self.options.strict, warn)
+
+    @cached_property
+    def data(self) -> Dataset:
+        return split(self.source, self.recipe.data.held_out)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        height, width, channels = self.source.shape
+        color = "gray" if channels == 1 else "rgb"
+        return Pixels(height, width, color, *self.recipe.data.range, self.recipe.data.fit)
+
+    def first_key(self) -> str:
+        """What everything begins with: libraries, seed, data, model."""
+        recipe = self.recipe
+        return key_of(
+            {name: metadata.version(name) for name in LIBRARIES},
+            recipe.seed,
+            recipe.data.model_dump(exclude={"path"}),
+            self.source.digest,
+            recipe.model.model_dump(),
+            origin_digest(recipe.model, self.folder),
+        )
+
+    def step(self, store: Store, name: str, key: str, fill: Fill) -> Artifact:
+        """The artifact of ``key``: found, or made by ``fill`` and timed."""
+        self._number += 1
+        found = None if self.options.fresh else store.find(key)
+        self.on_event(StageBegan(self._number, len(self.recipe.stage) + 2, name, found is not None))
+        if found is not None:
+            return found
+        self.cached = False
+        start = time.perf_counter()
+
+        def timed(folder: Path) -> Facts:
+            facts = fill(folder)
+            return {"name": name, "seconds": round(time.perf_counter() - start, 3), **facts}
+
+        return store.make(key, timed)
+
+    def stage(self, stage: Stage, previous: Artifact | None, folder: Path) -> Facts:
+        """Run one stage on the model of the artifact before it, or on the recipe's own model."""
+        from bramble.build_model import build_model, load_model, set_seed
+        from bramble.stages import Work, run_stage
+
+        data = self.data
+        set_seed(self.recipe.seed)
+        if previous is not None:
+            model = load_model(previous.file("model.keras"))
+        else:
+            model = build_model(self.recipe.model, self.folder, self.source.shape, len(self.source.labels))
+        return run_stage(stage, model, Work(data, self.pixels, self.recipe.seed, self.on_event), folder)
+
+    def score(self, last: Artifact, folder: Path) -> Facts:
+        """Read the test set, once: the float32 file and the shipped one, through the interpreter."""
+        from bramble.evaluate import evaluate
+
+        float_file = last.file("float.tflite")
+        return {
+            "float": evaluate(float_file, self.data.test, self.pixels),
+            "shipped": evaluate(last.file("model.tflite"), self.data.test, self.pixels),
+            "tested": len(self.data.test),
+            "float_bytes": float_file.stat().st_size,
+        }
+
+    def bundle(self, last: Artifact, score: Facts, stages: list[Facts], folder: Path) -> Facts:
+        """Pack the run's result."""
+        contents = Contents(
+            name=self.recipe.name,
+            labels=self.source.labels,
+            pixels=self.pixels,
+            output_kind=last.facts["output_kind"],
+            pictures=_golden(self.data),
+            budget=Budget(**self.recipe.budget.model_dump()),
+            scores=_scores(score, last.facts),
+            provenance=self._provenance(last),
+        )
+        (folder / "bundle").mkdir()
+        digest = pack(folder / "bundle", last.file("model.tflite").read_bytes(), contents)
+        zip_bundle(folder / "bundle", folder / "bundle.zip")
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "bundle": digest,
+            "shipped_bytes": packed_model_bytes(folder / "bundle.zip"),
+            "stages": stages,
+        }
+
+    def _provenance(self, last: Artifact) -> dict[str, str]:
+        made = {"bramble": __version__, "recipe": self.recipe.name, "data": self.source.digest, "artifact": last.key}
+        return {**made, **{name: metadata.version(name) for name in LIBRARIES}}
+
+
+def _modules(names: tuple[str, ...]) -> list[str]:
+    return [f"bramble.{name}" for name in names]
+
+
+def _scores(score: Facts, counts: Facts) -> Scores:
+    return Scores(
+        accuracy=score["shipped"],
+        float_accuracy=score["float"],
+        tested=score["tested"],
+        float_bytes=score["float_bytes"],
+        parameters=counts["parameters"],
+        nonzero=counts["nonzero"],
+        macs=counts["macs"],
+    )
+
+
+def _golden(data: Dataset) -> NDArray[np.uint8]:
+    """Held-out pictures for the golden answers, spread evenly over the classes."""
+    by_class = np.argsort(data.held_out.labels, kind="stable")
+    chosen = np.linspace(0, len(by_class) - 1, min(GOLDEN, len(by_class))).astype(int)
+    return data.held_out.take(by_class[chosen]).pixels
