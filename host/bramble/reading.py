@@ -66,14 +66,14 @@ def read_recipe(wanted: str, overrides: Sequence[str] = ()) -> ReadRecipe:
         raise RecipeError(f"{path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path}: not valid TOML: {error}", "strings need quotes, tables [brackets]") from error
-    set_here = {_override(raw, item): item for item in overrides}
+    set_here = [(_override(raw, item), item) for item in overrides]
     try:
         return ReadRecipe(Recipe.model_validate(raw), path.parent)
     except pydantic.ValidationError as error:
         found = error.errors(include_url=False)  # a misspelt key is also a missing one: tell of the misspelling
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         key = _key(first)
-        place = next((f"--set {item}" for at, item in set_here.items() if _along(at, key)), None)
+        place = next((f"--set {item}" for at, item in reversed(set_here) if _along(at, key)), None)
         raise RecipeError(f"{place or _place(path, text, key)}: {_explain(first, key)}", _hint(first)) from error
 
 

@@ -1,0 +1,157 @@
+"""Every mistake in a recipe is one message: where it is, what it is, and the nearest key that exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bramble.errors import RecipeError
+from bramble.reading import find_recipe, read_recipe
+
+# The numbers at the right are the lines that messages must name.
+RECIPE = """\
+name = "small"                          # 1
+seed = 3                                # 2
+
+[data]                                  # 4
+name = "digits"                         # 5
+
+[model]                                 # 7
+build = "bramble_zoo.digits_cnn:build"  # 8
+
+[[stage]]                               # 10
+do = "train"                            # 11
+epochs = 2                              # 12
+[stage.augment]                         # 13
+shift = 1                               # 14
+
+[[stage]]                               # 16
+do = "quantize"                         # 17
+scheme = "int8"                         # 18
+
+[budget]                                # 20
+accuracy = 0.9                          # 21
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    """A recipe file in ``folder``; its path as a user would give it."""
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def refused(wanted: str, *overrides: str) -> RecipeError:
+    """The error of reading ``wanted``; its message must be one line."""
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(wanted, overrides)
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+def test_valid_recipe_and_its_folder(tmp_path: Path) -> None:
+    """A valid file gives the recipe and the folder that its paths start from."""
+    read = read_recipe(write(tmp_path, RECIPE))
+    assert read.folder == tmp_path
+    assert (read.recipe.name, read.recipe.seed, read.recipe.data.name) == ("small", 3, "digits")
+    assert read.recipe.stage[0].model_dump()["augment"]["shift"] == 1
+    assert read.recipe.budget.accuracy == 0.9
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("seed = 3", "sed = 3", 2, "unknown key 'sed'; did you mean 'seed'?"),
+        ("shift = 1", "shfit = 1", 14, "unknown key 'stage.0.augment.shfit'; did you mean 'shift'?"),
+        ("epochs = 2", "epoch = 2", 12, "unknown key 'stage.0.epoch'; did you mean 'epochs'?"),
+        ("scheme =", "schema =", 18, "unknown key 'stage.1.schema'; did you mean 'scheme'?"),
+        ("accuracy", "acuracy", 21, "unknown key 'budget.acuracy'; did you mean 'accuracy'?"),
+        ('name = "digits"', 'nme = "digits"', 5, "unknown key 'data.nme'; did you mean 'name'?"),
+        ("[budget]", "[buget]", 20, "unknown key 'buget'; did you mean 'budget'?"),
+        ("epochs = 2", 'epochs = "2"', 12, "stage.0.epochs: should be a valid integer, got '2'"),
+        ("shift = 1", "shift = -1", 14, "stage.0.augment.shift: should be greater than or equal to 0, got -1"),
+        ("accuracy = 0.9", "accuracy = 90", 21, "budget.accuracy: should be less than or equal to 1, got 90"),
+        ("seed = 3", "seed = true", 2, "seed: should be a valid integer, got True"),
+        ('name = "digits"', "held_out = 0.1", 4, "key 'data.name' is missing"),
+        ('do = "train"', 'do = "trian"', 11, "stage.0.do: there is no stage 'trian'; did you mean 'train'?"),
+        ('do = "quantize"', "calibration = 9", 16, 'stage.1.do: every [[stage]] needs do = "…"'),
+        ("[data]", "[data]\nsize = [8]", 5, "key 'data.size.1' is missing"),
+        ("build =", 'keras = "a.keras"\nbuild =', 7, 'give exactly one of build = "module:function" and keras'),
+        ("build =", "# build =", 7, 'give exactly one of build = "module:function" and keras'),
+    ],
+)
+def test_mistake_names_file_line_and_nearest_key(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
+    """A mistake at any depth is told with the line that holds it."""
+    assert RECIPE.count(old) == 1
+    wanted = write(tmp_path, RECIPE.replace(old, new))
+    assert refused(wanted).message.startswith(f"{wanted}:{line}: {said}")
+
+
+def test_unknown_key_lists_what_is_known_there(tmp_path: Path) -> None:
+    """The advice lists the keys of the table that the mistake is in, not those of another."""
+    error = refused(write(tmp_path, RECIPE.replace("shift = 1", "angle = 1")))
+    assert error.hint == "known here: shift, rotate, zoom, contrast, flip"
+
+
+def test_inline_table_is_found(tmp_path: Path) -> None:
+    """A mistake inside an inline table is told with the line of that table."""
+    text = RECIPE.replace("[stage.augment]                         # 13\n", "")
+    wanted = write(tmp_path, text.replace("shift = 1 ", "augment = { shft = 1 } "))
+    assert refused(wanted).message.startswith(f"{wanted}:13: unknown key 'stage.0.augment.shft'; did you mean 'shift'?")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('[[stage]]                               # 16\ndo = "quantize"', "[other]", "unknown key 'other'"),
+        ('do = "quantize"', 'do = "train"\n# ', "unknown key 'stage.1.scheme'"),
+        ('do = "train"', 'do = "quantize"\n# ', "unknown key 'stage.0.epochs'"),
+    ],
+)
+def test_unknown_key_comes_before_what_follows_from_it(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Of several mistakes the misspelt key is told first, because others often follow from it."""
+    assert said in refused(write(tmp_path, RECIPE.replace(old, new))).message
+
+
+def test_order_of_stages_is_told_with_the_file(tmp_path: Path) -> None:
+    """A rule about the whole recipe names the file, there is no single line."""
+    wanted = write(tmp_path, RECIPE.partition("[[stage]]                               # 16")[0])
+    assert refused(wanted).message == f'{wanted}: the last stage, and only the last, must be do = "quantize"'
+
+
+def test_whole_table_missing(tmp_path: Path) -> None:
+    """A missing table is named."""
+    wanted = write(tmp_path, RECIPE.replace('[data]                                  # 4\nname = "digits"', ""))
+    assert refused(wanted).message == f"{wanted}: key 'data' is missing"
+
+
+def test_toml_mistake_names_its_line(tmp_path: Path) -> None:
+    """A file that is no TOML is refused with the parser's line."""
+    error = refused(write(tmp_path, RECIPE.replace('"digits"', "digits")))
+    assert "not valid TOML" in error.message
+    assert "line 5" in error.message
+    assert "quotes" in error.hint
+
+
+def test_file_that_is_not_text(tmp_path: Path) -> None:
+    """A binary file is refused as unreadable, not with a decoder's traceback."""
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert refused(str(path)).message.startswith(f"{path} cannot be read")
+
+
+def test_missing_file_and_unknown_name_give_what_there_is() -> None:
+    """A path that is not there lists the zoo; a name that is not there names the nearest of the zoo."""
+    missing = refused("no/such.toml")
+    assert missing.message == "there is no recipe file no/such.toml"
+    assert "digits-int8" in missing.hint
+    assert refused("digit-int8").message == "there is no recipe 'digit-int8'; did you mean 'digits-int8'?"
+    assert refused("xyz").message == "there is no recipe 'xyz'"
+
+
+def test_recipe_of_the_zoo_by_name() -> None:
+    """A name of the zoo is enough, and wins over a file of the same name."""
+    assert find_recipe("digits-int8").name == "digits-int8.toml"
+    assert read_recipe("digits-int8").recipe.name == "digits-int8"

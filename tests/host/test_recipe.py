@@ -1,0 +1,127 @@
+"""A recipe as validated data: defaults, strictness, and the rules that span several keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pydantic
+import pytest
+
+from bramble.recipe import Quantize, Recipe, Train
+
+TRAIN: dict[str, Any] = {"do": "train"}
+QUANTIZE: dict[str, Any] = {"do": "quantize"}
+BUILD = {"build": "bramble_zoo.digits_cnn:build"}
+
+
+def recipe(**changes: Any) -> Recipe:
+    """A least recipe with some of its top-level keys changed; None leaves a key out."""
+    raw: dict[str, Any] = {"name": "small", "data": {"name": "digits"}, "model": BUILD, "stage": [TRAIN, QUANTIZE]}
+    raw |= changes
+    return Recipe.model_validate({key: value for key, value in raw.items() if value is not None})
+
+
+def test_least_recipe_has_the_documented_defaults() -> None:
+    """What a recipe leaves out is what the documentation says."""
+    read = recipe()
+    train, quantize = read.stage
+    assert isinstance(train, Train)
+    assert isinstance(quantize, Quantize)
+    assert (read.seed, read.data.held_out, read.data.range) == (1, 0.1, (0.0, 1.0))
+    assert (train.epochs, train.batch_size, train.learning_rate, train.schedule) == (10, 128, 1e-3, "cosine")
+    assert (train.l1, train.l2, train.dropout, train.patience) == (0.0, 0.0, None, 0)
+    assert set(train.augment.model_dump().values()) == {0}  # False is 0
+    assert (quantize.scheme, quantize.calibration) == ("int8", 500)
+    assert set(read.budget.model_dump().values()) == {None}
+
+
+def test_recipe_cannot_be_changed() -> None:
+    """A recipe is frozen: what was hashed is what runs."""
+    read = recipe()
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        read.seed = 2  # type: ignore[misc]
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        read.data.held_out = 0.5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"epochs": 0},
+        {"epochs": 1.5},
+        {"epochs": "3"},
+        {"epochs": True},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"schedule": "linear"},
+        {"l1": -0.1},
+        {"l2": "small"},
+        {"dropout": 1.0},
+        {"dropout": -0.1},
+        {"patience": -1},
+        {"augment": {"shift": -1}},
+        {"augment": {"flip": 1}},
+        {"epoch": 3},
+    ],
+    ids=str,
+)
+def test_train_refuses_what_cannot_work(stage: dict[str, Any]) -> None:
+    """A wrong type, a value out of range and an unknown key are all refused, nothing is coerced."""
+    with pytest.raises(pydantic.ValidationError) as caught:
+        recipe(stage=[TRAIN | stage, QUANTIZE])
+    assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Upper"},
+        {"name": "../up"},
+        {"name": ""},
+        {"name": "a" * 65},
+        {"seed": -1},
+        {"seed": True},
+        {"data": {"name": "imagenet"}},
+        {"data": {"name": "digits", "held_out": 0.0}},
+        {"data": {"name": "digits", "held_out": 1.0}},
+        {"data": {"name": "digits", "size": [0, 8]}},
+        {"data": {"name": "digits", "range": [0.0]}},
+        {"model": {"build": 3}},
+        {"stage": []},
+        {"budget": {"accuracy": 1.01}},
+        {"budget": {"size_bytes": 0}},
+        {"budget": {"p95_ms": 0}},
+    ],
+    ids=str,
+)
+def test_recipe_refuses_what_cannot_work(changes: dict[str, Any]) -> None:
+    """Names that leave the folder, shares outside (0, 1), empty stages and impossible budgets are refused."""
+    with pytest.raises(pydantic.ValidationError):
+        recipe(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stage": [TRAIN]}, "the last stage, and only the last"),
+        ({"stage": [QUANTIZE, TRAIN]}, "the last stage, and only the last"),
+        ({"stage": [TRAIN, QUANTIZE, QUANTIZE]}, "the last stage, and only the last"),
+        ({"stage": [QUANTIZE]}, 'begin with a stage do = "train"'),
+        ({"model": {}}, "exactly one of build"),
+        ({"model": BUILD | {"keras": "a.keras"}}, "exactly one of build"),
+        ({"data": {"name": "folder"}}, "needs data.path"),
+        ({"data": {"name": "digits", "path": "pictures"}}, "only goes with"),
+    ],
+    ids=str,
+)
+def test_rules_across_keys(changes: dict[str, Any], said: str) -> None:
+    """Keys that are each fine but cannot go together are refused with the rule."""
+    with pytest.raises(pydantic.ValidationError, match=said):
+        recipe(**changes)
+
+
+def test_keras_file_needs_no_training() -> None:
+    """A model from a Keras file has weights, so quantizing it alone is a whole recipe."""
+    read = recipe(model={"keras": "mine.keras"}, stage=[QUANTIZE])
+    assert [stage.do for stage in read.stage] == ["quantize"]
