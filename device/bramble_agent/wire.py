@@ -158,7 +158,7 @@ class BenchAsk:
 
 @dataclass(frozen=True)
 class ReleaseAsk:
-    """Take ``incoming`` (a bundle's folder or zip, checked file by file) in as release ``digest`` and make it the current one.
+    """Take ``incoming`` (a bundle's folder or zip, checked file by file) in as release ``digest``; make it current.
 
     With ``incoming`` empty: only switch, if the release is there already.
     """

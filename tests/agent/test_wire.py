@@ -1,0 +1,74 @@
+"""The contract as it is on the wire: literal messages that must be read, and written again to the letter.
+
+A failure here says that host and board of different days no longer understand each other. If that is meant, raise
+WIRE_VERSION or BUNDLE_VERSION in ``wire``, write its line of history there, and change the literal file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from bramble_agent import errors, wire
+from bramble_agent.__main__ import ASKS
+from bramble_agent.codec import decode, encode
+
+GOLDEN = Path(__file__).parent / "golden"
+MESSAGES = sorted(path.stem for path in GOLDEN.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_literal_message(name: str) -> None:
+    """The literal JSON decodes, and encodes to the same text: keys, their order, and every value."""
+    text = (GOLDEN / f"{name}.json").read_text()
+    message: object = decode(getattr(wire, name), json.loads(text))
+    assert json.dumps(encode(message), indent=2, ensure_ascii=False) + "\n" == text
+
+
+def test_every_message_has_a_literal() -> None:
+    """The manifest, every request, every answer: none is without its file."""
+    sent = {name for name in vars(wire) if name.endswith(("Ask", "Answer"))}
+    assert sent | {"Manifest"} == set(MESSAGES)
+
+
+def test_versions() -> None:
+    """The literal files are those of wire version 1 and bundle version 1."""
+    assert wire.WIRE_VERSION == 1
+    assert wire.BUNDLE_VERSION == 1
+
+
+def test_verbs() -> None:
+    """A verb of the wire is its request's name, in lower case and without Ask."""
+    asks = {name[:-3].lower(): getattr(wire, name) for name in vars(wire) if name.endswith("Ask")}
+    assert asks == ASKS
+
+
+def test_error_codes() -> None:
+    """The codes of refusals are part of the contract: the host turns them into its own errors."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.AgentError)]
+    assert sorted(kind.code for kind in kinds) == [
+        "agent",
+        "bad-request",
+        "bundle-damaged",
+        "bundle-version",
+        "model-rejected",
+        "operator-missing",
+        "runtime-missing",
+        "storage",
+    ]
+
+
+def test_everything_is_frozen() -> None:
+    """No message can be changed after it was made."""
+    for kind in vars(wire).values():
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            assert vars(kind)["__dataclass_params__"].frozen, kind
+
+
+def test_default_policy_is_the_standard_profile() -> None:
+    """A bench without wishes takes the 662 runs that p99 with one exceedance needs, one minute at most."""
+    ask = wire.BenchAsk("b")
+    assert (ask.min_runs, ask.max_s, ask.energy_s) == (662, 60.0, 10.0)
