@@ -39,9 +39,9 @@ def test_recipe_cannot_be_changed() -> None:
     """A recipe is frozen: what was hashed is what runs."""
     read = recipe()
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        read.seed = 2  # type: ignore[misc]
+        read.seed = 2
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        read.data.held_out = 0.5  # type: ignore[misc]
+        read.data.held_out = 0.5
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ beside labels.npz with y_train and y_test.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def _sheet(path: Path) -> NDArray[np.uint8]:
 
 def _labels(path: Path, name: str) -> NDArray[np.int64]:
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             return np.asarray(held[name], dtype=np.int64)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is damaged: {error}", "copy it again") from error

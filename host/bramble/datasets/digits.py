@@ -28,10 +28,11 @@ def source() -> Source:
 def _everything() -> Images:
     import csv
     import gzip
-    from importlib import resources
+    from importlib import metadata
 
     # read as scikit-learn's load_digits does, without the 2 s that importing scikit-learn takes
-    packed = (resources.files("sklearn.datasets") / "data" / "digits.csv.gz").read_bytes()
-    rows = np.array(list(csv.reader(gzip.decompress(packed).decode().splitlines())), dtype=np.float64)
+    packed = metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    with gzip.open(str(packed), "rt", encoding="ascii") as file:
+        rows = np.array(list(csv.reader(file)), dtype=np.float64)
     pixels = np.round(rows[:, :-1] * (255.0 / 16.0)).astype(np.uint8).reshape(-1, 8, 8, 1)
     return Images(pixels, rows[:, -1].astype(np.int64))

@@ -59,4 +59,6 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def _images(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Images:
+    if len(pixels) != len(labels):
+        raise DataError(f"{len(pixels):,} pictures but {len(labels):,} labels", "the idx files do not belong together")
     return Images(pixels[..., None], labels.astype(np.int64))
