@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bramble.errors import from_agent
 from bramble.tflite import read_graph
 from bramble_agent import runtime
-from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, sha256_file
+from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, Bundle, open_bundle, sha256_file
 from bramble_agent.codec import encode
+from bramble_agent.errors import AgentError
 from bramble_agent.golden import answers
 from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import BUNDLE_VERSION, Budget, FileFact, Golden, Manifest, Pixels, Scores
@@ -91,3 +93,16 @@ def packed_model_bytes(bundle_zip: Path) -> int:
 
 def _fact(path: Path) -> FileFact:
     return FileFact(sha256_file(path), path.stat().st_size)
+
+
+def find_bundle(path: Path) -> Path:
+    """The bundle that a person means: a .zip, a bundle's folder, or a run's folder with bundle/ in it."""
+    return path / "bundle" if (path / "bundle").is_dir() else path
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Open and check a bundle. Raises BundleError with what is wrong and what to do."""
+    try:
+        return open_bundle(path)
+    except AgentError as error:
+        raise from_agent(error.code, error.message, error.hint) from error

@@ -73,3 +73,19 @@ class IncompatibleError(BrambleError):
 
 class AuditError(IncompatibleError):
     """The converted model is not what its scheme promises."""
+
+
+_OF_AGENT = {
+    "bundle-damaged": BundleError,
+    "bundle-version": BundleError,
+    "runtime-missing": IncompatibleError,
+    "model-rejected": IncompatibleError,
+    "operator-missing": IncompatibleError,
+    "bad-request": IncompatibleError,
+    "storage": StorageError,
+}
+
+
+def from_agent(code: str, message: str, hint: str) -> BrambleError:
+    """The host's error for one of the agent's codes; an unknown code is a crash of the agent."""
+    return _OF_AGENT.get(code, BrambleError)(message, hint)

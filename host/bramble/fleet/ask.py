@@ -9,13 +9,7 @@ from pathlib import Path
 from posixpath import join
 from typing import TypeVar
 
-from bramble.errors import (
-    BrambleError,
-    BundleError,
-    IncompatibleError,
-    StorageError,
-    UnreachableError,
-)
+from bramble.errors import BrambleError, IncompatibleError, UnreachableError, from_agent
 from bramble.fleet.agent_zip import agent_zip
 from bramble.fleet.types import Board, Connection, Done
 from bramble_agent.codec import decode, encode
@@ -25,15 +19,6 @@ from bramble_agent.wire import WIRE_VERSION, ErrorAnswer
 T = TypeVar("T")
 
 NO_PYTHON = 127
-FAILURES = {
-    "bundle-damaged": BundleError,
-    "bundle-version": BundleError,
-    "runtime-missing": IncompatibleError,
-    "model-rejected": IncompatibleError,
-    "operator-missing": IncompatibleError,
-    "bad-request": IncompatibleError,
-    "storage": StorageError,
-}
 HASH = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())"
 
 
@@ -56,7 +41,8 @@ def decode_answer(board: Board, done: Done, kind: type[T]) -> T:
         if held["version"] != WIRE_VERSION:
             raise IncompatibleError(f"{board.name}: the agent speaks wire version {held['version']}", "push again")
         if "error" in held:
-            raise _failure(board, decode(ErrorAnswer, held["error"]))
+            refused = decode(ErrorAnswer, held["error"])
+            raise from_agent(refused.code, f"{board.name}: {refused.message}", refused.hint)
         return decode(kind, held["answer"])
     except (ValueError, KeyError, TypeError, AgentError) as error:
         raise _no_answer(board, done) from error
@@ -90,13 +76,6 @@ def upload(connection: Connection, board: Board, source: Path, target: str) -> N
             f"{board.name}: {target} did not arrive whole {_tail(done)}", "push again; check the board's storage"
         )
     connection.rename(part, target)
-
-
-def _failure(board: Board, refused: ErrorAnswer) -> BrambleError:
-    kind = FAILURES.get(refused.code)
-    if kind is None:
-        return BrambleError(f"{board.name}: the agent failed: {refused.message}", refused.hint.strip())
-    return kind(f"{board.name}: {refused.message}", refused.hint)
 
 
 def _no_answer(board: Board, done: Done) -> BrambleError:

@@ -1,0 +1,54 @@
+"""The command line: the product's table of contents, in the order of the work.
+
+Only typer is imported here; each verb imports what it needs when it runs, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bramble import __version__
+from bramble.errors import BrambleError
+from bramble_agent.errors import AgentError
+
+app = typer.Typer(
+    help="Train, compress, quantize, deploy and measure TFLite models on Raspberry Pi and other ARM boards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+    if version:
+        typer.echo(f"bramble {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every failure is one message, what to do next, and an exit code."""
+    from bramble.cli.screen import show_error
+    from bramble.errors import from_agent
+
+    _register()
+    try:
+        app()
+    except BrambleError as error:
+        show_error(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except AgentError as error:  # the shared code that boards run failed here
+        mapped = from_agent(error.code, error.message, error.hint)
+        show_error(mapped.message, mapped.hint)
+        sys.exit(mapped.exit_code)
+
+
+def _register() -> None:
+    from bramble.cli import board, build, deploy, look
+
+    for verb in (look.models, look.data, build.build, look.inspect):
+        app.command()(verb)
+    app.add_typer(board.app, name="board")
+    for verb in (deploy.push, deploy.verify, deploy.bench, deploy.deploy, look.report, look.check, look.schema):
+        app.command()(verb)

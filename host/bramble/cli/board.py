@@ -1,0 +1,120 @@
+"""``bramble board``: the boards you know. ``local`` is this machine and always there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+import typer
+
+from bramble.cli import options
+from bramble.cli.screen import show, show_json
+
+app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="A name for the board.")],
+    address: Annotated[str, typer.Argument(help="user@host or user@host:port")],
+    key: Annotated[str, typer.Option("--key", help="Private key file; your agent and ~/.ssh keys if not given.")] = "",
+    python: Annotated[str, typer.Option("--python", help="Python on the board.")] = "python3",
+    fingerprint: Annotated[
+        str, typer.Option("--fingerprint", metavar="SHA256:…", help="Pin the host key without asking, if it is this.")
+    ] = "",
+    json: options.Json = False,
+) -> None:
+    """Log in to a board once, pin its host key after showing it, and remember it."""
+    from bramble.fleet import ssh
+    from bramble.fleet.inventory import parse_address, save_board
+    from bramble.fleet.types import Board
+
+    user, host, port = parse_address(address)
+    host_key = ssh.host_key_of(host, port)
+    _trust(f"{host}:{port}", ssh.fingerprint(host_key), fingerprint)
+    board = Board(name, host, user, port, host_key, key, python)
+    answer = _ask_probe(board)
+    save_board(replace(board))
+    if json:
+        show_json({**asdict(board), "facts": answer})
+    else:
+        show(f"added {name}: {answer['facts']['model']}, {board.address}")
+
+
+@app.command("list")
+def list_(json: options.Json = False) -> None:
+    """Show the boards you know."""
+    from bramble.fleet.inventory import boards
+
+    known = boards()
+    if json:
+        show_json({name: asdict(board) for name, board in known.items()})
+        return
+    from rich.table import Table
+
+    table = Table("board", "address", "python", "root", box=None)
+    for name, board in known.items():
+        table.add_row(name, board.address, board.python, board.root)
+    show(table)
+
+
+@app.command()
+def probe(board: options.BoardName = "local", json: options.Json = False) -> None:
+    """Show what a board is and how it is doing."""
+    from bramble.fleet.inventory import find_board
+
+    answer = _ask_probe(find_board(board))
+    if json:
+        show_json(answer)
+        return
+    from rich.table import Table
+
+    from bramble.report.units import si
+
+    table = Table(box=None, show_header=False)
+    for name, value in {**answer["facts"], **answer["now"]}.items():
+        if name == "runtimes":
+            value = ", ".join(f"{one['name']} {one['version']}" for one in value) or "none: install ai-edge-litert"
+        if value is not None:
+            shown = si(value, "B") if name.endswith("_bytes") else str(value)
+            table.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
+    show(table)
+
+
+@app.command()
+def remove(board: options.BoardName) -> None:
+    """Forget a board; nothing is changed on it."""
+    from bramble.fleet.inventory import remove_board
+
+    remove_board(board)
+    show(f"removed {board}")
+
+
+def _ask_probe(board: Any) -> dict[str, Any]:
+    from bramble.fleet.ask import ask
+    from bramble.fleet.connect import connect
+    from bramble_agent.codec import encode
+    from bramble_agent.wire import ProbeAnswer, ProbeAsk
+
+    with connect(board) as connection:
+        answer: dict[str, Any] = encode(ask(connection, board, ProbeAsk(connection.root), ProbeAnswer))
+    return answer
+
+
+def _trust(place: str, seen: str, expected: str) -> None:
+    """Show a host key's fingerprint and go on only if it is the expected one, or a person says so."""
+    import sys
+
+    from bramble.errors import HostKeyError
+
+    if expected and expected != seen:
+        raise HostKeyError(
+            f"{place} shows host key {seen}, not {expected}", "compare with `ssh-keygen -l` on the board"
+        )
+    if expected:
+        return
+    advice = f"compare it on the board (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then: --fingerprint {seen}"
+    if not sys.stdin.isatty():
+        raise HostKeyError(f"{place} shows host key {seen}, which nobody has confirmed", advice)
+    if not typer.confirm(f"{place} shows host key\n  {seen}\nIs it the board's?", err=True):
+        raise HostKeyError(f"{place}: host key {seen} was not confirmed", advice)

@@ -1,0 +1,169 @@
+"""``bramble deploy``, ``push``, ``verify`` and ``bench``: a bundle on boards, and what they say about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from bramble.cli import options
+from bramble.cli.build import run_recipe
+from bramble.cli.screen import show, show_json, watching
+
+
+def deploy(
+    thing: options.Thing,
+    boards: options.Boards = None,
+    set_: options.Set = [],  # noqa: B006 - typer copies it
+    data: options.DataDir = None,
+    runs: options.Runs = Path("runs"),
+    fresh: options.Fresh = False,
+    strict: options.Strict = False,
+    threads: options.Threads = 1,
+    profile: options.Profile = "standard",
+    json: options.Json = False,
+) -> None:
+    """Build if needed, push, verify, measure, report, judge: the whole job."""
+    from bramble.pipeline import Options
+
+    path = Path(thing)
+    if not _is_bundle(path):
+        path, cached = run_recipe(thing, set_, Options(data, runs, fresh, strict))
+        if cached and not json:
+            show(f"[dim]everything was built before: {path} (--fresh builds anew)[/dim]")
+    _measure(path, boards, runs, _how(threads, profile), json)
+
+
+def bench(
+    bundle: options.BundlePath,
+    boards: options.Boards = None,
+    runs: options.Runs = Path("runs"),
+    threads: options.Threads = 1,
+    profile: options.Profile = "standard",
+    json: options.Json = False,
+) -> None:
+    """Measure latency, memory and energy of a bundle on boards."""
+    _measure(bundle, boards, runs, _how(threads, profile), json)
+
+
+def push(bundle: options.BundlePath, boards: options.Boards = None, json: options.Json = False) -> None:
+    """Put a bundle on boards as a release and make it the current one."""
+    from dataclasses import asdict
+
+    from bramble.bundle import find_bundle, load_bundle
+    from bramble.fleet.connect import connect
+    from bramble.fleet.inventory import find_board
+    from bramble.fleet.push import push as push_to
+
+    path = find_bundle(bundle)
+    checked = load_bundle(path)
+    done = {}
+    for board in [find_board(name) for name in boards or ["local"]]:
+        with connect(board) as connection:
+            done[board.name] = asdict(push_to(connection, board, checked, path))
+    if json:
+        show_json(done)
+        return
+    for name, pushed in done.items():
+        sent = f"{pushed['sent_bytes']:,} bytes sent" if pushed["sent_bytes"] else "was there already"
+        show(f"{name}: {pushed['release']} is current ({sent})")
+
+
+def verify(
+    bundle: options.BundlePath,
+    boards: options.Boards = None,
+    threads: options.Threads = 1,
+    json: options.Json = False,
+) -> None:
+    """Check that boards give the golden answers; exit code 3 where one does not."""
+    from bramble.bundle import find_bundle, load_bundle
+    from bramble.fleet.ask import ask
+    from bramble.fleet.connect import connect
+    from bramble.fleet.inventory import find_board
+    from bramble.fleet.push import push as push_to
+    from bramble_agent.codec import encode
+    from bramble_agent.wire import VerifyAnswer, VerifyAsk
+
+    path = find_bundle(bundle)
+    checked = load_bundle(path)
+    answers: dict[str, VerifyAnswer] = {}
+    for board in [find_board(name) for name in boards or ["local"]]:
+        with connect(board) as connection:
+            release = push_to(connection, board, checked, path).release
+            answers[board.name] = ask(connection, board, VerifyAsk(release, threads), VerifyAnswer)
+    if json:
+        show_json(encode(answers))
+    for name, answer in {} if json else answers.items():
+        off = f"{answer.max_lsb} LSB" if answer.max_lsb is not None else f"{answer.max_abs:.3g}"
+        word = "agrees" if answer.ok else "DIFFERS"
+        show(f"{name}: {word}, {answer.checked} answers, off by {off} at most ({answer.tolerance} allowed)")
+    if not all(answer.ok for answer in answers.values()):
+        raise typer.Exit(3)
+
+
+def _measure(path: Path, boards: list[str] | None, runs: Path, how: Any, json: bool) -> None:
+    from bramble.bundle import find_bundle, load_bundle
+    from bramble.deploy import deploy as deploy_to
+    from bramble.fleet.inventory import find_board
+    from bramble.report.facts import make_report
+    from bramble.report.files import write_report
+
+    place = find_bundle(path)
+    bundle = load_bundle(place)
+    known = [find_board(name) for name in boards or ["local"]]
+    built = _built_facts(place, bundle.digest)
+    reports = []
+    for board in known:
+        with watching() as on_event:
+            on_board = deploy_to(bundle, place, board, how, on_event)
+            report = make_report(bundle, built, on_board)
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+            page = write_report(runs / bundle.manifest.name / "reports" / f"{stamp}-{board.name}", report)
+        reports.append(report)
+        if not json:
+            _show_report(report, page)
+    if json:
+        show_json(reports[0] if len(reports) == 1 else reports)
+    _exit(reports)
+
+
+def _show_report(report: dict[str, Any], page: Path) -> None:
+    from bramble.report.table import render
+
+    show(render(report))
+    show(f"\nreport  {page}")
+
+
+def _exit(reports: list[dict[str, Any]]) -> None:
+    """Exit with the worst verdict's code: missed before undecided before pass."""
+    from bramble.report.verdict import Verdict
+
+    found = {report["verdict"] for report in reports}
+    for verdict in (Verdict.MISSED, Verdict.UNDECIDED):
+        if verdict in found:
+            raise typer.Exit(verdict.exit_code)
+
+
+def _is_bundle(path: Path) -> bool:
+    return path.is_dir() or path.suffix == ".zip"
+
+
+def _how(threads: int, profile: str) -> Any:
+    from bramble.deploy import PROFILES, Measure
+
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"{profile!r} is not one of {', '.join(PROFILES)}", param_hint="--profile")
+    return Measure(profile, threads)
+
+
+def _built_facts(place: Path, digest: str) -> dict[str, Any]:
+    """The facts of the run that made this bundle, if it still lies in its run's folder."""
+    import json
+
+    try:
+        facts: dict[str, Any] = json.loads((place.parent / "artifact.json").read_text())["facts"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return facts if facts.get("bundle") == digest else {}

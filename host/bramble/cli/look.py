@@ -1,0 +1,147 @@
+"""Verbs that look: ``models``, ``data``, ``inspect``, ``report``, ``check``, ``schema``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bramble.cli import options
+from bramble.cli.screen import show, show_json
+
+ReportPath = Annotated[Path, typer.Argument(help="A report.json, or the folder it is in.")]
+
+
+def models(json: options.Json = False) -> None:
+    """List the recipes that come with Bramble."""
+    from bramble.reading import read_recipe, zoo_recipes
+
+    known = {name: read_recipe(name).recipe for name in sorted(zoo_recipes())}
+    if json:
+        show_json({name: recipe.model_dump(mode="json") for name, recipe in known.items()})
+        return
+    from rich.table import Table
+
+    table = Table("recipe", "data", "model", "stages", "budget", box=None)
+    for name, recipe in known.items():
+        limits = {key: value for key, value in recipe.budget.model_dump().items() if value is not None}
+        budget = ", ".join(f"{key} {value:,}" for key, value in limits.items())
+        origin = str(recipe.model.build or recipe.model.keras).removeprefix("bramble_zoo.").removesuffix(":build")
+        table.add_row(name, recipe.data.name, origin, " → ".join(stage.do for stage in recipe.stage), budget)
+    show(table)
+
+
+def data(folder: options.DataDir = None, json: options.Json = False) -> None:
+    """Say which data sets are at hand, and where the others come from."""
+    from bramble.datasets import open_source
+    from bramble.errors import DataError
+    from bramble.recipe import Data
+
+    found: dict[str, str] = {}
+    for name in ("digits", "mnist", "fashion_mnist", "cifar10"):
+        try:
+            open_source(Data(name=name), Path(), folder, False, print)  # type: ignore[arg-type]
+        except DataError as error:
+            found[name] = f"not here: {error.message}"
+        else:
+            found[name] = "comes with scikit-learn" if name == "digits" else _where(name, folder)
+    found["folder"] = "your own pictures: [data] path = …, one sub-folder a class"
+    if json:
+        show_json(found)
+        return
+    for name, where in found.items():
+        show(f"{name:14} {where}")
+
+
+def inspect(
+    thing: Annotated[Path, typer.Argument(help="A bundle (folder, .zip, run) or a .tflite.")],
+    json: options.Json = False,
+) -> None:
+    """Show what is in a bundle or a .tflite: operators, sizes, tensors, multiply-adds."""
+    facts = _inspected(thing)
+    if json:
+        show_json(facts)
+        return
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    for name, value in facts.items():
+        shown = "\n".join(map(str, value)) if isinstance(value, list) else value
+        table.add_row(name, f"{shown:,}" if isinstance(shown, int) else str(shown))
+    show(table)
+
+
+def report(path: ReportPath, json: options.Json = False) -> None:
+    """Show a report again, and write its page anew."""
+    from bramble.report.files import read_report, write_report
+    from bramble.report.table import render
+
+    held = read_report(path)
+    if json:
+        show_json(held)
+        return
+    page = write_report(path if path.is_dir() else path.parent, held)
+    show(render(held))
+    show(f"\nreport  {page}")
+
+
+def check(path: ReportPath, json: options.Json = False) -> None:
+    """Turn a report's verdict into an exit code: 0 pass, 3 missed, 4 undecided."""
+    from bramble.report.files import read_report
+    from bramble.report.verdict import Verdict
+
+    held = read_report(path)
+    verdict = Verdict(held["verdict"])
+    if json:
+        show_json({"verdict": verdict.value, "budget": held["budget"]})
+    else:
+        show(verdict.value)
+    raise typer.Exit(verdict.exit_code)
+
+
+def schema() -> None:
+    """Print the JSON Schema of recipes, for editors that complete TOML."""
+    from bramble.reading import recipe_schema
+
+    show_json(recipe_schema())
+
+
+def _where(name: str, folder: Path | None) -> str:
+    return f"in {folder}" if folder else "downloaded by Keras when first used"
+
+
+def _inspected(thing: Path) -> dict[str, Any]:
+    from bramble.bundle import find_bundle, load_bundle
+    from bramble.errors import UsageError
+    from bramble.tflite import read_graph
+
+    if thing.suffix == ".tflite":
+        try:
+            raw = thing.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{thing} cannot be read: {error.strerror}") from error
+        facts: dict[str, Any] = {"file": str(thing)}
+    else:
+        bundle = load_bundle(find_bundle(thing))
+        raw = bundle.read("model.tflite")
+        manifest = bundle.manifest
+        facts = {
+            "bundle": bundle.digest,
+            "name": manifest.name,
+            "labels": ", ".join(bundle.labels),
+            "accuracy": manifest.scores.accuracy,
+            "golden": f"{manifest.golden.count} answers by {manifest.golden.runtime} ({manifest.golden.kernels})",
+        }
+    graph = read_graph(raw)
+    tensors = graph.tensors
+    return {
+        **facts,
+        "model_bytes": len(raw),
+        "macs": graph.macs(),
+        "weights": sum(tensor.value.size for tensor in graph.weights() if tensor.value is not None),
+        "minimum_runtime": graph.minimum_runtime or "not stated",
+        "inputs": [f"{tensors[i].name} {list(tensors[i].shape)} {tensors[i].dtype}" for i in graph.inputs],
+        "outputs": [f"{tensors[i].name} {list(tensors[i].shape)} {tensors[i].dtype}" for i in graph.outputs],
+        "operators": [f"{op.name} v{op.version} × {op.count}" for op in graph.operators()],
+    }

@@ -1,0 +1,45 @@
+"""The options that several verbs share, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Set = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key: stage.0.epochs=3.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data", envvar="BRAMBLE_DATA", metavar="DIR", help="Folder with mnist/, fashion-mnist/, cifar10/."),
+]
+Runs = Annotated[Path, typer.Option("--runs", envvar="BRAMBLE_RUNS", metavar="DIR", help="Where results are kept.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Compute everything anew, ignore what was made before.")]
+Strict = Annotated[bool, typer.Option("--strict", help="A damaged picture is an error, not skipped.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Interpreter threads on the board.")]
+Profile = Annotated[str, typer.Option("--profile", help="quick (64 samples) or standard (662 samples, p99).")]
+
+
+def complete_recipes(incomplete: str) -> list[str]:
+    """Names of the zoo's recipes, for the shell."""
+    from bramble.reading import zoo_recipes
+
+    return [name for name in sorted(zoo_recipes()) if name.startswith(incomplete)]
+
+
+def complete_boards(incomplete: str) -> list[str]:
+    """Names of known boards, for the shell."""
+    from bramble.fleet.inventory import boards
+
+    return [name for name in boards() if name.startswith(incomplete)]
+
+
+Recipe = Annotated[str, typer.Argument(help="A recipe of the zoo, or a .toml file.", autocompletion=complete_recipes)]
+Thing = Annotated[
+    str, typer.Argument(help="A recipe, a .toml file, a bundle or a run's folder.", autocompletion=complete_recipes)
+]
+BundlePath = Annotated[Path, typer.Argument(help="A bundle: folder or .zip, or a run's folder.")]
+Boards = Annotated[
+    list[str] | None, typer.Argument(help="Boards; this machine (local) if none.", autocompletion=complete_boards)
+]
+BoardName = Annotated[str, typer.Argument(help="A board.", autocompletion=complete_boards)]

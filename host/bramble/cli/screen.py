@@ -1,0 +1,167 @@
+"""What a person sees: progress while work runs, errors in one piece, nothing of the chatter of C++ libraries.
+
+Results go to stdout, everything else to stderr. While work runs, fd 1 and 2 lead into a log file: TensorFlow prints
+there at will; our own lines go to private copies of the real ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bramble.events import EpochEnded, EpochStep, Event, Note, OnEvent, StageBegan
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+INTERRUPTED = 130
+
+
+def show_error(message: str, hint: str) -> None:
+    """One error on stderr: what happened, and what to do next."""
+    from rich.console import Console
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print("bramble: ", style="bold red", end="")
+    console.print(message, markup=False)
+    if hint:
+        console.print(f"  → {hint}", style="dim", markup=False)
+
+
+def show(thing: object) -> None:
+    """Print something rich can render on stdout."""
+    from rich.console import Console
+
+    Console(soft_wrap=not sys.stdout.isatty(), highlight=False).print(thing)
+
+
+def show_json(value: Any) -> None:
+    """Print JSON on stdout."""
+    import json
+
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=None if _is_big(value) else 1)
+    sys.stdout.write("\n")
+
+
+@contextmanager
+def watching() -> Iterator[OnEvent]:
+    """Show events while work runs inside: live bars on a terminal, a line a stage elsewhere.
+
+    Ctrl-C says that finished stages are kept and exits with 130.
+    """
+    with _chatter_caught() as stderr:
+        watcher = _Live(stderr) if stderr.isatty() else _Plain(stderr)
+        try:
+            with watcher:
+                yield watcher
+        except KeyboardInterrupt:
+            print("interrupted; finished stages are kept, the same command goes on from there", file=stderr)  # noqa: T201
+            raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def _chatter_caught() -> Iterator[Any]:
+    """Lead fd 1 and 2 into a temporary file; gives a text file that still writes to the real stderr."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with tempfile.TemporaryFile() as log, os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8") as stderr:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield stderr
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, handle in enumerate(saved, 1):
+                os.dup2(handle, number)
+                os.close(handle)
+
+
+class _Plain:
+    """A line a stage and a note, for logs and pipes."""
+
+    def __init__(self, stderr: Any) -> None:
+        self._stderr = stderr
+
+    def __enter__(self) -> _Plain:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StageBegan):
+            state = "cached" if event.cached else "…"
+            self._say(f"[{event.number}/{event.of}] {event.name} {state}")
+        elif isinstance(event, Note):
+            self._say(f"{'warning: ' if event.warning else ''}{event.text}")
+        elif isinstance(event, EpochEnded) and event.epoch == event.epochs:
+            self._say(f"      loss {event.loss:.4f}, held-out accuracy {event.held_out_accuracy:.2%}")
+
+    def _say(self, text: str) -> None:
+        self._stderr.write(text + "\n")
+
+
+class _Live:
+    """A bar a stage: epochs, loss, accuracy, time left."""
+
+    def __init__(self, stderr: Any) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+        self._console = Console(file=stderr, force_terminal=True, highlight=False)
+        self._progress: Progress = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> _Live:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StageBegan():
+                self._finish()
+                state = "cached" if event.cached else ""
+                self._task = self._progress.add_task(
+                    f"{event.number}/{event.of} {event.name}", total=None, figures=state
+                )
+            case EpochStep():
+                self._update((event.epoch - 1) * event.steps + event.done, event.epochs * event.steps, None)
+            case EpochEnded():
+                told = (
+                    f"epoch {event.epoch}/{event.epochs} loss {event.loss:.4f} held-out {event.held_out_accuracy:.2%}"
+                )
+                self._update(None, None, told)
+            case Note():
+                self._console.print(event.text, style="yellow" if event.warning else "dim", markup=False)
+
+    def _update(self, done: int | None, of: int | None, figures: str | None) -> None:
+        if self._task is not None:
+            told = {} if figures is None else {"figures": figures}
+            self._progress.update(self._task, completed=done, total=of, **told)  # type: ignore[arg-type]
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, total=1, completed=1)
+            self._task = None
+
+
+def _is_big(value: Any) -> bool:
+    return isinstance(value, dict) and "latency" in value

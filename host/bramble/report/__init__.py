@@ -1,0 +1,1 @@
+"""What was measured, as data (``facts``), as a judgement (``verdict``), as a terminal table and as a page."""
