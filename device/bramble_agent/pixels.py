@@ -7,6 +7,8 @@ round(real/scale) + zero_point. Both depend on p alone, so a table of 256 entrie
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHANNELS = {"gray": 1, "rgb": 3}
+# what Pillow's decoders let through, besides their own OSError, when a file is damaged
+DAMAGE = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error, zlib.error)
 
 
 def table(how: Pixels, tensor: TensorSpec) -> NDArray[Any]:
@@ -29,7 +33,7 @@ def table(how: Pixels, tensor: TensorSpec) -> NDArray[Any]:
     if kind.kind == "f":
         return real.astype(kind)
     limits = np.iinfo(kind)
-    steps = np.round(real / tensor.scale) + tensor.zero_point
+    steps = np.round(real / (tensor.scale or 1.0)) + tensor.zero_point  # an unquantized integer holds round(real)
     return np.clip(steps, limits.min, limits.max).astype(kind)
 
 
@@ -46,11 +50,14 @@ def open_picture(source: str | Path | IO[bytes], how: Pixels) -> NDArray[np.uint
     """
     from PIL import Image, ImageOps
 
-    with Image.open(source) as opened:
-        if opened.format == "JPEG":  # decode at a fraction of the size where the file allows it
-            opened.draft(None, (2 * how.width, 2 * how.height))
-        picture = ImageOps.exif_transpose(opened)
-        picture.load()
+    try:
+        with Image.open(source) as opened:
+            if opened.format == "JPEG":  # decode at a fraction of the size where the file allows it
+                opened.draft(None, (2 * how.width, 2 * how.height))
+            picture = ImageOps.exif_transpose(opened)
+            picture.load()
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise OSError(f"damaged picture: {error}") from error
     return to_array(picture, how)
 
 
