@@ -6,6 +6,7 @@ Only typer is imported here; each verb imports what it needs when it runs, so th
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -17,6 +18,7 @@ app = typer.Typer(
     help="Train, compress, quantize, deploy and measure TFLite models on Raspberry Pi and other ARM boards.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich would double the time that --help takes
 )
 
 
@@ -47,8 +49,11 @@ def main() -> None:
 def _register() -> None:
     from bramble.cli import board, build, deploy, look
 
-    for verb in (look.models, look.data, build.build, look.inspect):
-        app.command()(verb)
+    _add(look.models, look.data, build.build, look.inspect)
     app.add_typer(board.app, name="board")
-    for verb in (deploy.push, deploy.verify, deploy.bench, deploy.deploy, look.report, look.check, look.schema):
+    _add(deploy.push, deploy.verify, deploy.bench, deploy.deploy, look.report, look.check, look.schema)
+
+
+def _add(*verbs: Callable[..., None]) -> None:
+    for verb in verbs:
         app.command()(verb)

@@ -10,7 +10,7 @@ import typer
 from bramble.cli import options
 from bramble.cli.screen import show, show_json
 
-app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args_is_help=True)
+app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -72,9 +72,10 @@ def probe(board: options.BoardName = "local", json: options.Json = False) -> Non
     from bramble.report.units import si
 
     table = Table(box=None, show_header=False)
-    for name, value in {**answer["facts"], **answer["now"]}.items():
-        if name == "runtimes":
-            value = ", ".join(f"{one['name']} {one['version']}" for one in value) or "none: install ai-edge-litert"
+    facts, now = answer["facts"], answer["now"]
+    found = ", ".join(f"{one['name']} {one['version']}" for one in facts["runtimes"])
+    facts = {**facts, "runtimes": found or "none: install ai-edge-litert, or tflite-runtime with numpy<2"}
+    for name, value in {**facts, **now}.items():
         if value is not None:
             shown = si(value, "B") if name.endswith("_bytes") else str(value)
             table.add_row(name.removesuffix("_bytes").replace("_", " "), shown)

@@ -20,7 +20,10 @@ def build(
     strict: options.Strict = False,
     json: options.Json = False,
 ) -> None:
-    """Train, compress and quantize by a recipe; what was done before is not done again."""
+    """Train, compress and quantize as a recipe says.
+
+    What was done before is not done again.
+    """
     from bramble.pipeline import Options
     from bramble.report.files import read_report
     from bramble.report.table import render

@@ -25,7 +25,7 @@ def deploy(
     profile: options.Profile = "standard",
     json: options.Json = False,
 ) -> None:
-    """Build if needed, push, verify, measure, report, judge: the whole job."""
+    """Do it all: build, push, verify, measure, judge."""
     from bramble.pipeline import Options
 
     path = Path(thing)
@@ -44,12 +44,12 @@ def bench(
     profile: options.Profile = "standard",
     json: options.Json = False,
 ) -> None:
-    """Measure latency, memory and energy of a bundle on boards."""
+    """Measure latency, memory and energy on boards."""
     _measure(bundle, boards, runs, _how(threads, profile), json)
 
 
 def push(bundle: options.BundlePath, boards: options.Boards = None, json: options.Json = False) -> None:
-    """Put a bundle on boards as a release and make it the current one."""
+    """Put a bundle on boards and make it current."""
     from dataclasses import asdict
 
     from bramble.bundle import find_bundle, load_bundle
@@ -77,7 +77,10 @@ def verify(
     threads: options.Threads = 1,
     json: options.Json = False,
 ) -> None:
-    """Check that boards give the golden answers; exit code 3 where one does not."""
+    """Check that boards give the golden answers.
+
+    Exit code 3 where one does not.
+    """
     from bramble.bundle import find_bundle, load_bundle
     from bramble.fleet.ask import ask
     from bramble.fleet.connect import connect

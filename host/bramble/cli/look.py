@@ -33,7 +33,7 @@ def models(json: options.Json = False) -> None:
 
 
 def data(folder: options.DataDir = None, json: options.Json = False) -> None:
-    """Say which data sets are at hand, and where the others come from."""
+    """Say which data sets are at hand."""
     from bramble.datasets import open_source
     from bramble.errors import DataError
     from bramble.recipe import Data
@@ -41,7 +41,7 @@ def data(folder: options.DataDir = None, json: options.Json = False) -> None:
     found: dict[str, str] = {}
     for name in ("digits", "mnist", "fashion_mnist", "cifar10"):
         try:
-            open_source(Data(name=name), Path(), folder, False, print)  # type: ignore[arg-type]
+            open_source(Data(name=name), Path(), folder, False, lambda _: None)
         except DataError as error:
             found[name] = f"not here: {error.message}"
         else:
@@ -58,7 +58,7 @@ def inspect(
     thing: Annotated[Path, typer.Argument(help="A bundle (folder, .zip, run) or a .tflite.")],
     json: options.Json = False,
 ) -> None:
-    """Show what is in a bundle or a .tflite: operators, sizes, tensors, multiply-adds."""
+    """Show what is in a bundle or a .tflite file."""
     facts = _inspected(thing)
     if json:
         show_json(facts)
@@ -87,7 +87,10 @@ def report(path: ReportPath, json: options.Json = False) -> None:
 
 
 def check(path: ReportPath, json: options.Json = False) -> None:
-    """Turn a report's verdict into an exit code: 0 pass, 3 missed, 4 undecided."""
+    """Turn a report's verdict into an exit code.
+
+    0 pass, 3 missed, 4 undecided.
+    """
     from bramble.report.files import read_report
     from bramble.report.verdict import Verdict
 
@@ -101,7 +104,7 @@ def check(path: ReportPath, json: options.Json = False) -> None:
 
 
 def schema() -> None:
-    """Print the JSON Schema of recipes, for editors that complete TOML."""
+    """Print the JSON Schema of recipes, for editors."""
     from bramble.reading import recipe_schema
 
     show_json(recipe_schema())

@@ -59,7 +59,7 @@ def watching() -> Iterator[OnEvent]:
             with watcher:
                 yield watcher
         except KeyboardInterrupt:
-            print("interrupted; finished stages are kept, the same command goes on from there", file=stderr)  # noqa: T201
+            print("interrupted; finished stages are kept, the same command goes on from there", file=stderr)
             raise SystemExit(INTERRUPTED) from None
 
 

@@ -43,7 +43,7 @@ def bars(names: Sequence[str], values: Sequence[float], shown: Sequence[str], co
         for place, value, text in zip(places, values, shown, strict=True):
             axes.text(value + max(values) * 0.015, place, text, va="center")
 
-    return _svg(draw, (6.2, 0.5 + 0.42 * len(names)))
+    return _svg(draw, (5.0, 0.4 + 0.38 * len(names)))
 
 
 def latency_histogram(samples_ns: Sequence[int], marks_ms: dict[str, float | None]) -> str:
@@ -62,10 +62,11 @@ def latency_histogram(samples_ns: Sequence[int], marks_ms: dict[str, float | Non
         axes.xaxis.set_major_formatter(lambda value, _: milliseconds(value))
         for level, (name, value) in enumerate(known.items()):
             axes.axvline(value, color=LEAF, linewidth=1.2)
-            axes.text(value, 1.0 - 0.08 * level, f" {name} {milliseconds(value)}", transform=axes.get_xaxis_transform())
+            text, place = f"{name} {milliseconds(value)}", axes.get_xaxis_transform()
+            axes.text(value, 0.98 - 0.1 * level, text, transform=place, backgroundcolor="#ffffffcc", fontsize=9.0)
         if len(inside) < len(samples):
             more = f"{len(samples) - len(inside)} more, up to {si(float(samples.max()) / 1e3, 's')}"
-            axes.text(0.99, 0.04, more, transform=axes.transAxes, ha="right", color="#444")
+            axes.text(1.0, 1.02, more, transform=axes.transAxes, ha="right", color="#444", fontsize=9.0)
 
     return _svg(draw, (9.0, 3.0))
 
