@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import keras
@@ -71,14 +71,14 @@ def _last_words(log: str) -> str:
 @contextmanager
 def _quiet() -> Iterator[Callable[[], str]]:
     """Catch what C++ and Python print to the terminal; the yielded function gives it back."""
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile("w+", errors="replace") as log, redirect_stdout(log), redirect_stderr(log):
         saved = os.dup(1), os.dup(2)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
 
         def text() -> str:
             log.seek(0)
-            return log.read().decode(errors="replace")
+            return log.read()
 
         try:
             yield text
