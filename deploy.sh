@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# The whole job in one command: make a private environment, then train, quantize, deploy, verify, measure, judge.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venv=${BRAMBLE_VENV:-$here/.venv}
+
+usage() {
+    cat <<'EOF'
+usage: ./deploy.sh [BOARD] [RECIPE]
+
+  ./deploy.sh                       recipe digits-int8 on this machine
+  ./deploy.sh lenet5-int8           another recipe on this machine (`bramble models` lists them; or a .toml file)
+  ./deploy.sh pi@raspberrypi.local  the same on a real board, over SSH with key login
+  ./deploy.sh pi@10.0.0.7:2222 my.toml
+
+  --install      only make the environment (.venv) from the lock file
+  --install dev  the same with the tools for tests and linting
+  --help         this text
+
+Needs Python 3.11 to 3.13 and a package registry; no root, no GPU, no Pi. The environment is made once (a few minutes);
+results are kept under runs/ and nothing is computed twice. $PYTHON names another interpreter, $BRAMBLE_VENV another
+place for the environment, $BRAMBLE_DATA the folder with MNIST and CIFAR-10.
+Exit codes: 0 pass, 3 budget missed, 4 undecided; others: see README.
+EOF
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; }
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
+        if fits "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    say "deploy.sh: no Python 3.11, 3.12 or 3.13 here"
+    say "  → install one (Debian, Raspberry Pi OS: sudo apt install python3 python3-venv), or name it: PYTHON=… ./deploy.sh"
+    exit 2
+}
+
+# What identifies an environment made from a lock file.
+stamp_of() { echo "$(cat "$1" "$here/pyproject.toml" | sha256sum | cut -d ' ' -f 1) $here"; }
+
+# Make the environment, unless it was made from this lock file (the one for developers holds all of the other).
+install() {
+    local lock=$here/requirements.txt stamps=$venv/.bramble python
+    [ "${1:-}" = dev ] && lock=$here/requirements-dev.txt
+    grep -qxF "$(stamp_of "$lock")" "$stamps" 2>/dev/null && return
+    python=$(find_python)
+    say "making the environment in $venv (once; TensorFlow is about 600 MB)"
+    if [ ! -x "$venv/bin/python" ] && ! "$python" -m venv "$venv" >&2; then
+        rm -rf "$venv"
+        say "deploy.sh: $python cannot make environments"
+        say "  → Debian, Raspberry Pi OS: sudo apt install python3-venv"
+        exit 2
+    fi
+    rm -f "$stamps"
+    local pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps)
+    "${pip[@]}" --require-hashes -r "$lock" || fail_install
+    "${pip[@]}" --no-build-isolation --editable "$here" || fail_install
+    stamp_of "$here/requirements.txt" >"$stamps"
+    stamp_of "$lock" >>"$stamps"
+}
+
+fail_install() {
+    say "deploy.sh: the packages could not be installed (see above)"
+    say "  → check the network and the disk (3 GB are needed), then run this again: it goes on where it stopped"
+    exit 1
+}
+
+bramble() { "$venv/bin/python" -m bramble "$@"; }
+
+# The inventory's name of a board given by address; a new one is added, its host key shown and confirmed.
+board_name() {
+    local address=$1 name
+    name=$(printf '%s' "${address#*@}" | tr '[:upper:]' '[:lower:]' | tr -c 'a-z0-9._-' '-' | sed 's/^[^a-z0-9]*//')
+    if ! bramble board list --json | grep -qF "\"$name\":"; then
+        bramble board add "$name" "$address" >&2
+    fi
+    printf '%s\n' "$name"
+}
+
+main() {
+    local board=local recipe=digits-int8
+    case ${1:-} in
+        -h | --help) usage; return ;;
+        --install) install "${2:-}"; return ;;
+        -*) usage >&2; exit 2 ;;
+    esac
+    if [[ ${1:-} == *@* ]]; then
+        board=$1
+        shift
+    fi
+    [ $# -gt 1 ] && { usage >&2; exit 2; }
+    recipe=${1:-$recipe}
+    install
+    [ "$board" = local ] || board=$(board_name "$board")
+    bramble deploy "$recipe" "$board"
+}
+
+main "$@"
