@@ -146,20 +146,21 @@ def make_bundle(
     *,
     kind: str = "int8",
     model: bytes | None = None,
-    golden: dict[str, NDArray[Any]] | None = None,
+    arrays: dict[str, NDArray[Any]] | None = None,
     labels: bytes = "\n".join((*LABELS, "")).encode(),
     **changes: Any,
 ) -> Path:
     """Write a whole bundle into ``folder`` (made if missing) and return it.
 
-    ``changes`` replace fields of the manifest; files are listed with their true digests unless ``files`` is changed.
+    ``arrays`` are those of golden.npz, ``changes`` replace fields of the manifest (``golden`` is one of them). Files are
+    listed with their true digests unless ``files`` is changed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.tflite").write_bytes(make_model(kind) if model is None else model)
     (folder / "labels.txt").write_bytes(labels)
     packed = io.BytesIO()
-    arrays: dict[str, Any] = {**(make_golden(kind) if golden is None else golden)}
-    np.savez(packed, **arrays)
+    held: dict[str, Any] = {**(make_golden(kind) if arrays is None else arrays)}
+    np.savez(packed, **held)
     (folder / "golden.npz").write_bytes(packed.getvalue())
     names = ("model.tflite", "labels.txt", "golden.npz")
     facts = {name: _fact((folder / name).read_bytes()) for name in names}

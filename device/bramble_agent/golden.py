@@ -6,17 +6,27 @@ Arrays: ``pixels`` uint8 [N, h, w, c]; ``input_<i>`` [N, …] in the dtype of in
 from __future__ import annotations
 
 import io
+import math
+import struct
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .bundle import Bundle
 from .errors import BundleDamaged
+from .pixels import CHANNELS
 from .runtime import Engine
+from .wire import Manifest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+DAMAGE = (  # what NumPy and zipfile raise for an archive that is not one
+    *(ValueError, TypeError, AttributeError, LookupError, SyntaxError, RuntimeError, MemoryError),
+    *(OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile),
+)
 
 
 def read_golden(bundle: Bundle) -> dict[str, NDArray[Any]]:
@@ -24,13 +34,28 @@ def read_golden(bundle: Bundle) -> dict[str, NDArray[Any]]:
     try:
         with np.load(io.BytesIO(bundle.read("golden.npz")), allow_pickle=False) as held:
             arrays = {name: held[name] for name in held.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise BundleDamaged(f"golden.npz cannot be read: {error}", "build the bundle again") from error
-    needed = {"pixels"} | {f"input_{i}" for i in range(len(bundle.manifest.inputs))}
-    needed |= {f"output_{i}" for i in range(len(bundle.manifest.outputs))}
-    if needed - set(arrays):
-        raise BundleDamaged(f"golden.npz lacks {sorted(needed - set(arrays))[0]}", "build the bundle again")
+    if bundle.manifest.golden.count < 1:
+        raise BundleDamaged("the bundle holds no golden answers", "build it with at least one picture")
+    for name, (kind, shape) in _wanted(bundle.manifest).items():
+        if name not in arrays:
+            raise BundleDamaged(f"golden.npz lacks {name}", "build the bundle again")
+        if (arrays[name].dtype.name, arrays[name].shape) != (kind, shape):
+            found = f"{arrays[name].dtype.name} {list(arrays[name].shape)}"
+            raise BundleDamaged(f"golden.npz: {name} is {found}, not {kind} {list(shape)}", "build the bundle again")
     return arrays
+
+
+def _wanted(manifest: Manifest) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The dtype and shape that each array of golden.npz must have."""
+    count, how = manifest.golden.count, manifest.pixels
+    shapes: dict[str, tuple[str, tuple[int, ...]]] = {}
+    shapes["pixels"] = ("uint8", (count, how.height, how.width, CHANNELS.get(how.color, 0)))
+    for kind, specs in (("input", manifest.inputs), ("output", manifest.outputs)):
+        for i, spec in enumerate(specs):
+            shapes[f"{kind}_{i}"] = (spec.dtype, (count * math.prod(spec.shape[:1]), *spec.shape[1:]))
+    return shapes
 
 
 def answers(engine: Engine, golden: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -23,8 +23,11 @@ def available() -> tuple[RuntimeFact, ...]:
 
 
 def version_of(module: str) -> str | None:
-    """The installed version of a package, read off its ``.dist-info`` folder's name; None if there is none."""
-    pattern = re.compile(rf"{module}-([^-]+)\.dist-info$", re.IGNORECASE)
+    """The installed version of a package, read off the name of its metadata; None if there is none.
+
+    Debian's own packages carry ``.egg-info``, pip's ``.dist-info``.
+    """
+    pattern = re.compile(rf"{module}-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", re.IGNORECASE)
     for folder in sys.path:
         try:
             names = os.listdir(folder or ".")

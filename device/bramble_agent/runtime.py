@@ -13,14 +13,23 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import ModelRejected, OperatorMissing, RuntimeMissing
+from .errors import BadRequest, ModelRejected, OperatorMissing, RuntimeMissing
 from .installed import RUNTIMES, version_of
 from .wire import TensorSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LACKING = (  # how a runtime says that it lacks an operator, and how we say it
+    (r"custom op: (\S+?)\.?(?: |$)", "custom operator {}"),
+    (r"Select TensorFlow op.*\((Flex\w+)\)", "TensorFlow operator {}"),
+    (r"builtin opcode '(\w+)' version '(\d+)'", "operator {} version {}"),
+    (r"builtin_code out of range: (\d+)", "operator number {}"),
+)
 INSTALL = "on the board: pip install ai-edge-litert (64-bit), or pip install tflite-runtime 'numpy<2'"
+
+
+MOST_THREADS = 256
 
 
 class Engine:
@@ -57,8 +66,10 @@ class Engine:
 def load(model: Path | bytes, threads: int = 1) -> Engine:
     """Load a .tflite (a path or its bytes) with the best runtime that imports here.
 
-    Raises RuntimeMissing, ModelRejected, or OperatorMissing.
+    Raises RuntimeMissing, ModelRejected, OperatorMissing, or BadRequest for an impossible number of threads.
     """
+    if not 1 <= threads <= MOST_THREADS:
+        raise BadRequest(f"{threads} threads", f"ask for 1 to {MOST_THREADS}")
     module, name, kernels = _import()
     source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     try:
@@ -93,13 +104,13 @@ def _import() -> tuple[_Module, str, str]:
 
 def _explain(error: Exception, runtime: str) -> ModelRejected | OperatorMissing:
     text = " ".join(str(error).split())
-    lacking = re.search(r"custom op: (\w+)|builtin opcode '(\w+)' version '(\d+)'", text)
-    if lacking:
-        custom, builtin, version = lacking.groups()
-        what = f"custom operator {custom}" if custom else f"operator {builtin} version {version}"
-        return OperatorMissing(
-            f"{runtime} lacks {what}", "update the runtime, or build the model without that operator"
-        )
+    for pattern, name in LACKING:
+        lacking = re.search(pattern, text)
+        if lacking:
+            what = name.format(*lacking.groups())
+            return OperatorMissing(
+                f"{runtime} lacks {what}", "update the runtime, or build the model without that operator"
+            )
     return ModelRejected(f"{runtime} does not load the model: {text}", "the .tflite is damaged or not a TFLite model")
 
 

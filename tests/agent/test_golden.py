@@ -1,0 +1,105 @@
+"""golden.npz is read without trust: it must hold the arrays that the manifest promises, and nothing executable."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bramble_agent import runtime
+from bramble_agent.bundle import open_bundle
+from bramble_agent.errors import BundleDamaged
+from bramble_agent.golden import answers, numbered, read_golden
+from bramble_agent.wire import Golden
+from making import PICTURES, int8_answers, make_bundle, make_golden, make_model
+
+
+def test_reads_the_arrays(tmp_path: Path) -> None:
+    """The arrays come back as they were written."""
+    golden = read_golden(open_bundle(make_bundle(tmp_path / "b")))
+    assert {name: values.tolist() for name, values in golden.items()} == {
+        name: values.tolist() for name, values in make_golden().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("pixels", None, "lacks pixels"),
+        ("input_0", None, "lacks input_0"),
+        ("output_0", None, "lacks output_0"),
+        ("pixels", PICTURES[:3], r"pixels is uint8 \[3, 4, 4, 1\], not uint8 \[4, 4, 4, 1\]"),
+        ("pixels", PICTURES[:0], r"pixels is uint8 \[0, "),
+        ("input_0", np.zeros((4, 4, 4, 1), np.float32), r"input_0 is float32 \[4, 4, 4, 1\], not int8"),
+        ("output_0", int8_answers()[:, :1], r"output_0 is int8 \[4, 1\], not int8 \[4, 3\]"),
+        ("output_0", int8_answers()[:1], r"output_0 is int8 \[1, 3\], not int8 \[4, 3\]"),
+        ("output_0", int8_answers().astype(np.int16), r"output_0 is int16"),
+        ("output_0", np.array([{"an": "object"}]), "cannot be read"),
+    ],
+)
+def test_arrays_that_do_not_fit(name: str, values: Any, message: str, tmp_path: Path) -> None:
+    """An array that is missing, of another count, shape or dtype, or an object, is damage (and none broadcasts)."""
+    golden = {**make_golden(), name: values}
+    if values is None:
+        del golden[name]
+    with pytest.raises(BundleDamaged, match=message):
+        read_golden(open_bundle(make_bundle(tmp_path / "b", arrays=golden)))
+
+
+def test_no_golden_answers(tmp_path: Path) -> None:
+    """A bundle without a single golden picture is refused: it could be checked against nothing."""
+    empty = {name: values[:0] for name, values in make_golden().items()}
+    bundle = open_bundle(make_bundle(tmp_path / "b", arrays=empty, golden=Golden(0, "none", "none")))
+    with pytest.raises(BundleDamaged, match="no golden answers"):
+        read_golden(bundle)
+
+
+def one_array() -> bytes:
+    """A lone .npy where an .npz belongs."""
+    held = io.BytesIO()
+    np.save(held, PICTURES)
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", b"PK\x03\x04rest", pickle.dumps({"a": 1}), one_array()])
+def test_no_archive(data: bytes, tmp_path: Path) -> None:
+    """Bytes that are no .npz are damage; a pickle is not even looked into."""
+    bundle = open_bundle(make_bundle(tmp_path / "b"))
+    bundle.files["golden.npz"] = data
+    with pytest.raises(BundleDamaged, match=r"golden\.npz"):
+        read_golden(bundle)
+
+
+@pytest.mark.filterwarnings("ignore")  # NumPy warns of odd headers
+def test_damaged_archive(tmp_path: Path) -> None:
+    """An .npz with bytes changed or cut is damage or reads as arrays of the right shapes, never another error."""
+    bundle = open_bundle(make_bundle(tmp_path / "b"))
+    data = bundle.read("golden.npz")
+    rng = np.random.default_rng(3)
+    refused = 0
+    for turn in range(300):
+        changed = bytearray(data[: rng.integers(0, len(data))] if turn % 4 == 0 else data)
+        for place in rng.integers(0, max(1, len(changed)), turn % 4):
+            changed[place : place + 1] = rng.bytes(1)
+        bundle.files["golden.npz"] = bytes(changed)
+        try:
+            assert read_golden(bundle)["pixels"].shape == PICTURES.shape
+        except BundleDamaged:
+            refused += 1
+    assert refused > 100
+
+
+def test_numbered_is_in_order() -> None:
+    """Twelve inputs come in the order of their numbers, not of their names."""
+    golden = {f"input_{i}": np.array([i]) for i in reversed(range(12))} | {"output_0": np.array([99])}
+    assert [int(values[0]) for values in numbered(golden, "input")] == list(range(12))
+
+
+def test_answers_of_the_engine() -> None:
+    """The engine's answers come as one array an output, one row a picture."""
+    (got,) = answers(runtime.load(make_model()), make_golden())
+    assert got.tolist() == int8_answers().tolist()
