@@ -152,7 +152,7 @@ def make_bundle(
 ) -> Path:
     """Write a whole bundle into ``folder`` (made if missing) and return it.
 
-    ``arrays`` are those of golden.npz, ``changes`` replace fields of the manifest (``golden`` is one of them). Files are
+    ``arrays`` are those of golden.npz, ``changes`` replace fields of the manifest (``golden`` among them). Files are
     listed with their true digests unless ``files`` is changed.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import struct
 import subprocess
@@ -19,6 +20,7 @@ from .installed import available, version_of
 from .wire import BoardFacts, Snapshot
 
 ROOT = Path("/")
+PATIENCE_S = 5.0  # a firmware that does not answer must not hold up the answer
 
 
 def facts(home: Path, root: Path = ROOT) -> BoardFacts:
@@ -86,15 +88,17 @@ def _libc() -> str:
 
 def _throttled(root: Path) -> int | None:
     """The firmware's throttle bits (0 under-voltage, 1 capped, 2 throttled, 3 soft limit; +16: since boot)."""
-    from_sysfs = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
-    if from_sysfs:
-        return int(from_sysfs, 16)
+    said = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     tool = shutil.which("vcgencmd") if root == ROOT else None
-    if tool is None:
-        return None
-    done = subprocess.run([tool, "get_throttled"], capture_output=True, text=True, check=False, timeout=5)
-    _, _, value = done.stdout.strip().partition("=")
-    return int(value, 16) if value else None
+    if not said and tool:
+        try:
+            command = [tool, "get_throttled"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        said = done.stdout.strip()
+    bits = re.fullmatch(r"(?:throttled=)?(?:0x)?([0-9a-fA-F]+)", said)  # anything else is the firmware's complaint
+    return int(bits.group(1), 16) if bits else None
 
 
 def _busy_seconds(root: Path) -> float | None:
