@@ -1,0 +1,125 @@
+"""Make the tables of README.md, benchmarks/README.md and models/README.md from the committed results.
+
+    python benchmarks/tables.py            write them
+    python benchmarks/tables.py --check    exit 1 where a file is not what the results say
+
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; everything else in those files is written by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from bramble.report.units import budget_name, budget_sign, budget_value, milliseconds, percent, si
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+FILES = ("README.md", "benchmarks/README.md", "models/README.md")
+Report = dict[str, Any]
+
+
+def main() -> None:
+    """Write the tables, or check them."""
+    reports = {path.stem: json.loads(path.read_text()) for path in sorted((RESULTS / "local").glob("*.json"))}
+    tables = {"results": results(reports), "cards": cards(reports), "claims": claims(reports)}
+    stale = []
+    for name in FILES:
+        path = ROOT / name
+        before = path.read_text()
+        after = fill(before, tables)
+        if after != before:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(after)
+    print("\n".join(f"{'stale' if '--check' in sys.argv else 'written'}: {name}" for name in stale) or "up to date")
+    sys.exit(bool(stale and "--check" in sys.argv))
+
+
+def fill(text: str, tables: dict[str, str]) -> str:
+    """The text with each marked table replaced."""
+
+    def one(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{tables[match[2]]}\n{match[3]}"
+
+    return re.sub(r"(<!-- table (\w+) -->)\n.*?(<!-- end -->)", one, text, flags=re.DOTALL)
+
+
+def results(reports: dict[str, Report]) -> str:
+    """One row a recipe: accuracy, size and latency, before and after."""
+    head = "| recipe | accuracy float32 → shipped | file float32 → shipped | latency p50 float32 → shipped | verdict |"
+    rows = [head, "|---|---|---|---|---|"]
+    for name, report in reports.items():
+        accuracy, size, latency = report["accuracy"], report["size"], report["latency"]
+        rows.append(
+            f"| {name} | {percent(accuracy['float'])} → {percent(accuracy['shipped'])} "
+            f"| {size['float_bytes']:,} → {size['model_bytes']:,} B "
+            f"| {milliseconds(report['float32_latency']['p50_ms'])} → {milliseconds(latency['p50_ms'])} "
+            f"| {report['verdict']} |"
+        )
+    board = next(iter(reports.values()))
+    where = f"{board['board']['cpu']}, {board['conditions']['runtime']}, {board['conditions']['threads']} thread"
+    return "\n".join([*rows, "", f"Measured on {where}: this is not a Raspberry Pi."])
+
+
+def cards(reports: dict[str, Report]) -> str:
+    """One card a model."""
+    return "\n\n".join(_card(name, report) for name, report in reports.items())
+
+
+def claims(reports: dict[str, Report]) -> str:
+    """One row a claim: what was asked for, what was measured, whether it was reached."""
+    rows = ["| claim | asked | measured | verdict |", "|---|---|---|---|"]
+    lenet, resnet = reports["lenet5-int8"], reports["resnet8-pretrained"]
+    accuracy = lenet["accuracy"]
+    gap = abs(accuracy["float"] - accuracy["shipped"]) * 100
+    rows.append(
+        _claim("LeNet-5 on MNIST, float32", "≥ 99.10 %", percent(accuracy["float"]), accuracy["float"] >= 0.991)
+    )
+    rows.append(_claim("LeNet-5 on MNIST, int8 beside float32", "≤ 0.1 point", f"{gap:.2f} point", gap <= 0.1 + 1e-9))
+    shipped, size = resnet["accuracy"]["shipped"], resnet["size"]["model_bytes"]
+    rows.append(_claim("ResNet-8 pretrained, int8 on CIFAR-10", "≥ 86.90 %", percent(shipped), shipped >= 0.869))
+    rows.append(_claim("ResNet-8 pretrained, int8 file", "≤ 98,496 B", f"{size:,} B", size <= 98_496))
+    return "\n".join(rows)
+
+
+def _claim(what: str, asked: str, measured: str, reached: bool) -> str:
+    return f"| {what} | {asked} | {measured} | {'reached' if reached else 'missed'} |"
+
+
+def _card(name: str, report: Report) -> str:
+    accuracy, size, latency = report["accuracy"], report["size"], report["latency"]
+    table = report["recipe_table"]
+    stages = " → ".join(stage["do"] for stage in table["stage"])
+    lines = [
+        f"## {name}",
+        "",
+        f"`{table['model']['build'] or table['model']['keras']}` on {table['data']['name']}: {stages} "
+        f"({table['stage'][-1]['scheme']}).",
+        "",
+        "| | float32 | shipped |",
+        "|---|---|---|",
+        f"| accuracy ({accuracy['tested']:,} test pictures) | {percent(accuracy['float'])} | {percent(accuracy['shipped'])} |",
+        f"| file | {size['float_bytes']:,} B | {size['model_bytes']:,} B |",
+        f"| latency p50 | {milliseconds(report['float32_latency']['p50_ms'])} | {milliseconds(latency['p50_ms'])} |",
+        f"| latency p99 | {milliseconds(report['float32_latency']['p99_ms'])} | {milliseconds(latency['p99_ms'])} |",
+        "",
+        f"{report['parameters']['total']:,} parameters, {report['macs']:,} multiply-adds, "
+        f"{si(size['shipped_bytes'], 'B')} to send. Budget: {_budget(report)}. Verdict: {report['verdict']}.",
+    ]
+    return "\n".join(lines)
+
+
+def _budget(report: Report) -> str:
+    lines = [line for line in report["budget"] if line["name"] != "golden_answers"]
+    return ", ".join(
+        f"{budget_name(line['name'])} {budget_sign(line['name'])} {budget_value(line['name'], line['limit'])}"
+        for line in lines
+    )
+
+
+if __name__ == "__main__":
+    main()
