@@ -94,13 +94,22 @@ def ends_in_softmax(model: keras.Model) -> bool:
     return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax
 
 
-def set_dropout(model: keras.Model, rate: float) -> None:
-    """Set the rate of all Dropout layers. Raises UsageError where the model has none."""
-    found = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
-    if not found:
+def with_dropout(model: keras.Model, rate: float) -> keras.Model:
+    """A copy of ``model``, weights included, with this rate in all Dropout layers.
+
+    A copy, because Keras gives a layer that was made with rate 0 no random numbers. Raises UsageError where there is
+    no such layer.
+    """
+
+    def copied(layer: keras.Layer) -> keras.Layer:
+        changed = {"rate": rate} if isinstance(layer, keras.layers.Dropout) else {}
+        return layer.__class__.from_config(layer.get_config() | changed)
+
+    if not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers):
         raise UsageError(f"dropout = {rate}: the model {model.name} has no Dropout layer", "add one, or leave it out")
-    for layer in found:
-        layer.rate = rate
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def kernels(model: keras.Model) -> list[Any]:

@@ -74,7 +74,7 @@ class Augment(Table):
 
 
 class Train(Table):
-    """Train with Adam; keeps the best epoch on the held-out part."""
+    """Train with Adam; with patience, the best epoch on the held-out part is kept."""
 
     do: Literal["train"]
     epochs: AtLeastOne = 10

@@ -12,17 +12,17 @@ import keras
 
 from bramble.datasets.types import Dataset
 from bramble.events import OnEvent
-from bramble.fit import fit, set_dropout
+from bramble.fit import fit, with_dropout
 from bramble.recipe import Train
 from bramble_agent.wire import Pixels
 
 
 def train(model: keras.Model, data: Dataset, how: Train, pixels: Pixels, on_event: OnEvent) -> keras.Model:
-    """Train ``model`` (in place, and returned) on ``data.train``.
+    """Train ``model`` on ``data.train``; the result is the model itself, or a copy if the recipe sets its dropout.
 
     Raises UsageError for dropout on a model without Dropout layers, TrainingDiverged for a loss that is no number.
     """
     if how.dropout is not None:
-        set_dropout(model, how.dropout)
+        model = with_dropout(model, how.dropout)
     fit(model, data, how, pixels, on_event)
     return model
