@@ -10,6 +10,7 @@ import time
 
 from . import board, energy, runtime
 from .bundle import Bundle
+from .errors import BadRequest
 from .golden import read_golden
 from .memory import peak_rss_bytes, rss_bytes
 from .timing import sample
@@ -18,6 +19,8 @@ from .wire import BenchAnswer, BenchAsk
 
 def bench(bundle: Bundle, ask: BenchAsk) -> BenchAnswer:
     """Time the bundle's model as ``ask`` says; raw samples in nanoseconds come back."""
+    if ask.max_runs < 1:
+        raise BadRequest(f"{ask.max_runs} runs at most", "ask for at least one")
     golden = read_golden(bundle)
     rss_before = rss_bytes()
     start = time.perf_counter_ns()

@@ -61,6 +61,7 @@ def open_bundle(path: Path) -> Bundle:
     Raises BundleDamaged (missing, truncated, altered, unsafe) or BundleTooNew.
     """
     if path.is_dir():
+        path = path.resolve()  # once: `current` may be switched while we read
         files: dict[str, Path | bytes] = dict(_folder_files(path))
     elif path.is_file():
         files = dict(_zip_files(path))

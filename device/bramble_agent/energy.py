@@ -33,7 +33,9 @@ ERROR = {"meter": 0.02, "pmic": 0.15, "rapl": 0.10}  # relative; the pmic fit's 
 
 
 def measure(work: Callable[[], object], seconds: float, root: Path = ROOT) -> Energy | None:
-    """Run ``work`` for ``seconds`` under the best real instrument here; None if the board has none."""
+    """Run ``work`` for ``seconds`` under the best real instrument here; None without an instrument or time."""
+    if seconds <= 0:
+        return None
     for method, find in (("meter", _meter), ("pmic", _pmic), ("rapl", _rapl)):
         joules_so_far = find(root)
         if joules_so_far is not None:
@@ -79,6 +81,10 @@ def _meter(root: Path) -> _Meter | None:
         def watts(path: Path = sensor) -> float:
             return int(path.read_text()) / 1e6
 
+        try:
+            watts()
+        except (OSError, ValueError):  # there, but of no use: perhaps the next one is
+            continue
         return _sampled(watts, f"{_read(sensor.parent / 'name')} at {sensor}")
     return None
 
@@ -127,7 +133,11 @@ def _sampled(watts: Callable[[], float], detail: str, period_s: float = 0.05) ->
 
     def tick() -> None:
         with lock:
-            now, power = time.perf_counter(), watts()
+            try:
+                power = watts()
+            except (OSError, ValueError, subprocess.SubprocessError):  # a bus error now and then: hold the last value
+                power = state[2]
+            now = time.perf_counter()
             state[0] += (now - state[1]) * (power + state[2]) / 2.0
             state[1:] = [now, power]
 

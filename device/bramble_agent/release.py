@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .bundle import open_bundle
-from .errors import BundleDamaged, StorageFailed
+from .errors import AgentError, BadRequest, BundleDamaged, StorageFailed
 from .wire import ReleaseAnswer, ReleaseAsk
 
 GIVEN_UP_S = 86_400
@@ -28,18 +29,20 @@ def release(ask: ReleaseAsk) -> ReleaseAnswer:
     """Check ``ask.incoming`` in as a release and switch ``current`` to it.
 
     Raises BundleDamaged if what arrived is not the bundle ``ask.digest`` names (current stays as it was),
-    StorageFailed.
+    StorageFailed, BadRequest where ``ask.digest`` is no sha256.
     """
+    if not re.fullmatch("[0-9a-f]{64}", ask.digest):  # it becomes a folder's name
+        raise BadRequest(f"{ask.digest!r} is not a bundle's digest", "64 hex digits, lower case")
     root = Path(ask.root).expanduser()
     target = root / "releases" / ask.digest
     try:
         with _locked(root):
-            if ask.incoming and not target.exists():
+            if not _holds(target, ask.digest):
+                if not ask.incoming:
+                    return ReleaseAnswer(False, "", "")
                 _take_in(Path(ask.incoming).expanduser(), target, ask.digest)
-            if not target.exists():
-                return ReleaseAnswer(False, "", "")
             answer = ReleaseAnswer(True, str(target), _switch(root, ask.digest))
-            _forget(ask.incoming)
+            _forget(root, ask.incoming)
             _clean(root, time.time() - GIVEN_UP_S)
             return answer
     except OSError as error:
@@ -48,18 +51,27 @@ def release(ask: ReleaseAsk) -> ReleaseAnswer:
         ) from error
 
 
+def _holds(target: Path, digest: str) -> bool:
+    """Whether the release is there and whole; one that lost a bit on the card counts as absent, to be mended."""
+    try:
+        return open_bundle(target).digest == digest
+    except AgentError:
+        return False
+
+
 def _take_in(incoming: Path, target: Path, digest: str) -> None:
     arrived = open_bundle(incoming)
     if arrived.digest != digest:
         raise BundleDamaged(f"{incoming} holds {arrived.digest[:12]}, not {digest[:12]}", "push again")
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{digest}.{os.getpid()}")
+    fresh = target.with_name(".fresh")  # ours alone under the lock; what a power cut left there goes first
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     for name in arrived.files:
         (fresh / name).write_bytes(arrived.read(name))
         _sync(fresh / name)
     _sync(fresh)
+    shutil.rmtree(target, ignore_errors=True)  # a damaged release of that name, if any
     os.rename(fresh, target)
     _sync(target.parent)
 
@@ -77,7 +89,7 @@ def _switch(root: Path, digest: str) -> str:
 
 
 def _link(link: Path, digest: str) -> None:
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    fresh = link.with_name(f".{link.name}")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(Path("releases") / digest)
     os.replace(fresh, link)
@@ -99,18 +111,19 @@ def _locked(root: Path) -> Iterator[None]:
         yield
 
 
-def _forget(incoming: str) -> None:
-    """Remove an upload that is a release now."""
-    if incoming:
-        path = Path(incoming).expanduser()
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+def _forget(root: Path, incoming: str) -> None:
+    """Remove an upload that is a release now; what lies outside our own folder of uploads stays."""
+    path = Path(incoming).expanduser()
+    if path.parent != root / "incoming":
+        return
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _clean(root: Path, before: float) -> None:
     """Remove uploads that were last touched before that moment: nobody is going to finish them."""
     for left in (root / "incoming").glob("*"):
-        if left.stat().st_mtime < before:
-            _forget(str(left))
+        if left.lstat().st_mtime < before:
+            _forget(root, str(left))
