@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bramble.audit import Audit, audit, demand
 from bramble.convert import convert
 from bramble.datasets.types import Dataset, Images
+from bramble.errors import AuditError
 from bramble.recipe import Quantize
 from bramble.tflite import read_graph
 from bramble_agent import runtime
@@ -63,5 +64,9 @@ def _audit(model: keras.Model, lowered: bytes, held_out: Images, how: Quantize, 
     expected = np.asarray(model(to_input(pictures, table(pixels, FLOAT)), training=False))
     engine = runtime.load(lowered)
     inputs = to_input(pictures, table(pixels, engine.inputs[0]))
-    got = np.concatenate([engine.run(one[None])[0] for one in inputs])
+    try:
+        got = np.concatenate([engine.run(one[None])[0] for one in inputs])
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise AuditError(f"the {how.scheme} model does not run: {said}", "use another scheme") from error
     return audit(read_graph(lowered), how.scheme, how.max_mean_lsb, expected, got, engine.outputs[0])

@@ -1,0 +1,160 @@
+"""The audit on graphs drawn by hand: each kind of broken promise is named, sound models pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bramble.audit import Audit, audit, demand
+from bramble.errors import AuditError
+from bramble.tflite import Graph, Node, Tensor
+from bramble_agent.wire import TensorSpec
+
+INT8 = TensorSpec("out", (1, 3), "int8", 0.5, -10)
+FLOAT = TensorSpec("out", (1, 3), "float32")
+EXPECTED = np.array([[1.0, 2.0, 3.0], [6.0, 5.0, 4.0]], dtype=np.float32)
+
+
+def exact(spec: TensorSpec) -> NDArray[np.generic]:
+    """The answers of a model that is right: q = real/scale + zero point."""
+    if not spec.scale:
+        return EXPECTED
+    return np.round(EXPECTED / spec.scale + spec.zero_point).astype(spec.dtype)
+
+
+def kernel(name: str, shape: tuple[int, ...], scales: int, axis: int = 0) -> Tensor:
+    """An int8 kernel with so many scales."""
+    return Tensor(name, shape, "INT8", (0.1,) * scales, axis, np.zeros(shape, np.int8))
+
+
+def activation(name: str, dtype: str = "INT8") -> Tensor:
+    """A tensor that the graph computes."""
+    return Tensor(name, (1, 4, 4, 8), dtype, (0.1,), 0, None)
+
+
+def graph(*parts: tuple[str, Tensor]) -> Graph:
+    """A chain of operators (name, kernel), integer throughout."""
+    tensors = [activation("in")]
+    nodes = []
+    for name, weights in parts:
+        tensors += [weights, activation(f"after {weights.name}")]
+        last = len(tensors) - 1
+        nodes.append(Node(name, 1, (max(last - 2, 0), last - 1, -1), (last,)))
+    return Graph(tuple(tensors), tuple(nodes), (0,), (len(tensors) - 1,), "")
+
+
+SOUND = graph(
+    ("CONV_2D", kernel("conv", (8, 3, 3, 4), 8)),
+    ("DEPTHWISE_CONV_2D", kernel("depthwise", (1, 3, 3, 8), 8, axis=3)),
+    ("FULLY_CONNECTED", kernel("dense", (3, 128), 3)),
+)
+
+
+def test_sound_model_passes() -> None:
+    """One scale a channel everywhere, no float, exact answers: nothing to say."""
+    found = audit(SOUND, "int8", 0.01, EXPECTED, exact(INT8), INT8)
+    assert found.failures == ()
+    assert (found.samples, found.mean_lsb, found.max_lsb, found.agreement) == (2, 0.0, 0.0, 1.0)
+    assert [op.name for op in found.operators] == ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"]
+    demand(found)
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16x8"])
+def test_float_island_is_named_with_its_bridges(scheme: str) -> None:
+    """A float tensor between DEQUANTIZE and QUANTIZE fails an integer scheme, by its name."""
+    tensors = (activation("a"), activation("island", "FLOAT32"), activation("shore", "FLOAT32"), activation("b"))
+    nodes = (
+        Node("DEQUANTIZE", 1, (0,), (1,)),
+        Node("SIN", 1, (1,), (2,)),
+        Node("QUANTIZE", 1, (2,), (3,)),
+    )
+    found = audit(Graph(tensors, nodes, (0,), (3,), ""), scheme, 1.0, EXPECTED, exact(INT8), INT8)
+    assert found.float_tensors == ("island", "shore")
+    with pytest.raises(AuditError, match=f"the {scheme} model failed its audit") as caught:
+        demand(found)
+    assert "2 float tensors remain, first 'island' (through DEQUANTIZE, QUANTIZE)" in caught.value.message
+    assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize(
+    ("operator", "weights", "coarse"),
+    [
+        ("CONV_2D", kernel("k", (8, 3, 3, 4), 1), True),
+        ("CONV_2D", kernel("k", (8, 3, 3, 4), 4), True),
+        ("CONV_2D", kernel("k", (1, 3, 3, 4), 1), False),
+        ("DEPTHWISE_CONV_2D", kernel("k", (1, 3, 3, 8), 1), True),
+        ("DEPTHWISE_CONV_2D", kernel("k", (1, 3, 3, 8), 8, axis=3), False),
+        ("DEPTHWISE_CONV_2D", kernel("k", (1, 3, 3, 1), 1, axis=3), False),
+        ("FULLY_CONNECTED", kernel("k", (3, 128), 1), True),
+        ("FULLY_CONNECTED", kernel("k", (3, 128), 3), False),
+        ("FULLY_CONNECTED", kernel("k", (3, 128), 0), True),
+        ("TRANSPOSE_CONV", kernel("k", (2, 3, 3, 4), 1), True),
+        ("MUL", kernel("k", (1, 1, 1, 8), 1), False),
+    ],
+)
+def test_kernels_need_a_scale_for_each_channel(operator: str, weights: Tensor, coarse: bool) -> None:
+    """One scale for many output channels fails, also of a depthwise kernel, whose channels lie last."""
+    if operator == "TRANSPOSE_CONV":
+        tensors = (activation("in"), weights, activation("out"))
+        made = Graph(tensors, (Node(operator, 1, (0, 1, 0), (2,)),), (0,), (2,), "")
+    else:
+        made = graph((operator, weights))
+    found = audit(made, "int8", 1.0, EXPECTED, exact(INT8), INT8)
+    assert found.per_tensor_weights == (("k",) if coarse else ())
+    assert found.failures == (("kernels quantized per tensor: k",) if coarse else ())
+
+
+@pytest.mark.parametrize("scheme", ["float32", "float16", "dynamic"])
+def test_float_schemes_may_hold_floats(scheme: str) -> None:
+    """Floats and coarse kernels break no promise of a scheme that promises neither."""
+    made = graph(("CONV_2D", Tensor("conv", (8, 3, 3, 4), "FLOAT32", (), 0, np.zeros((8, 3, 3, 4), np.float32))))
+    assert audit(made, scheme, 0.01, EXPECTED, EXPECTED, FLOAT).failures == ()
+
+
+def test_distance_in_steps_by_hand() -> None:
+    """With a scale of 0.5, outputs off by 1, 0, 2, 0, 0 and 3 quantization steps are 1 LSB off in the mean."""
+    got = (exact(INT8).astype(np.int64) + np.array([[1, 0, -2], [0, 0, 3]])).astype(np.int8)
+    found = audit(SOUND, "int8", 0.99, EXPECTED, got, INT8)
+    assert (found.mean_lsb, found.max_lsb) == (1.0, 3.0)
+    assert found.failures == ("answers are off the float model's by 1.00 LSB in the mean, 0.99 allowed",)
+    assert audit(SOUND, "int8", 1.0, EXPECTED, got, INT8).failures == ()
+
+
+def test_sixteen_bits_are_measured_in_eight_bit_steps() -> None:
+    """A 16-bit output counts 256 of its own steps as one, so that a limit means the same in both schemes."""
+    spec = TensorSpec("out", (1, 3), "int16", 1 / 256, 0)
+    got = (exact(spec).astype(np.int64) + 128).astype(np.int16)
+    assert audit(SOUND, "int16x8", 1.0, EXPECTED, got, spec).mean_lsb == pytest.approx(0.5)
+
+
+def test_float_outputs_are_measured_by_their_range() -> None:
+    """A float output's step is 1/256 of the range of the expected answers, here 5."""
+    found = audit(SOUND, "dynamic", 1.0, EXPECTED, EXPECTED + np.float32(5 / 128), FLOAT)
+    assert found.mean_lsb == pytest.approx(2.0, rel=1e-4)
+    assert len(found.failures) == 1
+
+
+def test_constant_answers_have_a_step_too() -> None:
+    """Where all expected answers are equal a step is 1: nothing is divided by zero."""
+    flat = np.ones((2, 3), dtype=np.float32)
+    assert audit(SOUND, "float32", 1.0, flat, flat * 3, FLOAT).mean_lsb == 2.0
+
+
+def test_answers_that_are_no_numbers_fail() -> None:
+    """NaN is not within any limit."""
+    assert audit(SOUND, "float16", 1e9, EXPECTED, EXPECTED * np.float32("nan"), FLOAT).failures
+
+
+def test_agreement_is_the_share_of_equal_top_classes() -> None:
+    """Of two samples one keeps its top class."""
+    got = exact(INT8).copy()
+    got[1] = got[1][::-1]
+    assert audit(SOUND, "int8", 99.0, EXPECTED, got, INT8).agreement == 0.5
+
+
+def test_every_failure_is_told() -> None:
+    """An audit with several failures tells all of them in one message."""
+    found = Audit("int8", (), ("f",), ("k",), 1, 9.0, 9.0, 0.0, ("first", "second"))
+    with pytest.raises(AuditError, match="failed its audit: first; second"):
+        demand(found)
