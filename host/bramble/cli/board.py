@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,16 +26,19 @@ def add(
     json: options.Json = False,
 ) -> None:
     """Log in to a board once, pin its host key after showing it, and remember it."""
-    from bramble.fleet import ssh
-    from bramble.fleet.inventory import parse_address, save_board
+    from bramble.fleet.inventory import check_name, parse_address, save_board
+    from bramble.fleet.ssh_login import fingerprint as fingerprint_of
+    from bramble.fleet.ssh_login import host_key_of
     from bramble.fleet.types import Board
 
+    check_name(name)
     user, host, port = parse_address(address)
-    host_key = ssh.host_key_of(host, port)
-    _trust(f"{host}:{port}", ssh.fingerprint(host_key), fingerprint)
-    board = Board(name, host, user, port, host_key, key, python)
+    host_key = host_key_of(host, port)
+    _trust(f"{host}:{port}", fingerprint_of(host_key), fingerprint)
+    key_file = str(Path(key).expanduser().absolute()) if key else ""  # the board is used from other folders too
+    board = Board(name, host, user, port, host_key, key_file, python)
     answer = _ask_probe(board)
-    save_board(replace(board))
+    save_board(board)
     if json:
         show_json({**asdict(board), "facts": answer})
     else:

@@ -18,7 +18,7 @@ from bramble_agent.wire import WIRE_VERSION, ErrorAnswer
 
 T = TypeVar("T")
 
-NO_PYTHON = 127
+NO_PYTHON = (126, 127)  # what a shell says of a command that cannot be run, or is not there
 HASH = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())"
 
 
@@ -45,7 +45,7 @@ def decode_answer(board: Board, done: Done, kind: type[T]) -> T:
             raise from_agent(refused.code, f"{board.name}: {refused.message}", refused.hint)
         return decode(kind, held["answer"])
     except (ValueError, KeyError, TypeError, AgentError) as error:
-        raise _no_answer(board, done) from error
+        raise _failed(board, done, "stopped in the middle of its answer") from error
 
 
 def ensure_agent(connection: Connection, board: Board) -> str:
@@ -68,29 +68,27 @@ def upload(connection: Connection, board: Board, source: Path, target: str) -> N
     part = f"{target}.part"
     connection.put(source, part)
     done = connection.run([board.python, "-c", HASH, part], b"", 120.0)
-    if done.status == NO_PYTHON:
-        raise _no_python(board)
+    if done.status:
+        raise _failed(board, done, f"stopped while it checked {target}")
     expected = hashlib.sha256(source.read_bytes()).hexdigest()
     if done.stdout.decode(errors="replace").strip() != expected:
-        raise UnreachableError(
-            f"{board.name}: {target} did not arrive whole {_tail(done)}", "push again; check the board's storage"
-        )
+        raise UnreachableError(f"{board.name}: {target} did not arrive whole", "push again; check the board's storage")
     connection.rename(part, target)
 
 
-def _no_answer(board: Board, done: Done) -> BrambleError:
-    if done.status == NO_PYTHON:
+def _failed(board: Board, done: Done, what: str) -> BrambleError:
+    if done.status in NO_PYTHON:
         return _no_python(board)
-    how = f"signal {-done.status}" if done.status < 0 else f"exit status {done.status}"
+    how = f"exit status {done.status}" if done.status >= 0 else "killed by a signal"
     return UnreachableError(
-        f"{board.name}: the agent stopped in the middle of its answer ({how}) {_tail(done)}".rstrip(),
+        f"{board.name}: the agent {what} ({how}) {_tail(done)}".rstrip(),
         "out of memory? `bramble board probe` shows how much is free",
     )
 
 
 def _no_python(board: Board) -> IncompatibleError:
     return IncompatibleError(
-        f"{board.name}: there is no {board.python} on the board",
+        f"{board.name}: there is no Python at {board.python!r} on the board",
         "on the board: sudo apt install python3, or name another with `bramble board add --python`",
     )
 

@@ -7,6 +7,7 @@ import difflib
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from bramble.fleet.types import LOCAL, Board
 from bramble.places import config_dir, local_board_dir
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-ADDRESS = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[0-9a-fA-F:.%\w]+\]|[^@:\s\[\]]+)(?::(?P<port>\d{1,5}))?")
-FIELDS = {field.name: field.type for field in dataclasses.fields(Board)}
+ADDRESS = re.compile(
+    r"(?:(?P<user>[^@:\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^@:\s\[\]]+)(?::(?P<port>[0-9]{1,5}))?"
+)
+FIELDS = {field.name: field.type for field in dataclasses.fields(Board) if field.name != "name"}
 
 
 def local_board() -> Board:
@@ -30,7 +33,7 @@ def local_board() -> Board:
 def boards() -> dict[str, Board]:
     """All boards by name, ``local`` first."""
     held = _read().get("boards", {})
-    return {LOCAL: local_board(), **{name: _board(name, dict(table)) for name, table in held.items()}}
+    return {LOCAL: local_board(), **{name: _board(name, table) for name, table in held.items()}}
 
 
 def find_board(name: str) -> Board:
@@ -45,10 +48,18 @@ def find_board(name: str) -> Board:
     )
 
 
+def check_name(name: str, where: str = "") -> None:
+    """Raise UsageError for a name that a board of the inventory cannot have; ``local`` is this machine's."""
+    if not NAME.fullmatch(name) or name == LOCAL:
+        raise UsageError(
+            f"{where}{name!r} cannot be a board's name",
+            "use lower-case letters, digits, '-', '_' and '.'; 'local' is this machine",
+        )
+
+
 def save_board(board: Board) -> None:
     """Add a board, or replace the one of its name. Raises UsageError for a name that cannot be one."""
-    if not NAME.fullmatch(board.name) or board.name == LOCAL:
-        raise UsageError(f"{board.name!r} cannot be a board's name", "use lower-case letters, digits, '-', '_' and '.'")
+    check_name(board.name)
     document = _read()
     table = {key: value for key, value in dataclasses.asdict(board).items() if key != "name"}
     document.setdefault("boards", tomlkit.table(is_super_table=True))[board.name] = table
@@ -66,11 +77,15 @@ def remove_board(name: str) -> None:
 
 
 def parse_address(address: str) -> tuple[str, str, int]:
-    """User, host and port of ``user@host[:port]`` ("[::1]:22" for IPv6). Raises UsageError."""
+    """User, host and port of ``user@host[:port]`` ("[::1]:22" for IPv6).
+
+    Raises UsageError, which repeats the address only if it cannot hold a password.
+    """
     match = ADDRESS.fullmatch(address)
     port = int(match["port"] or 22) if match else 0
     if match is None or not 0 < port < 65_536:
-        raise UsageError(f"{address!r} is not user@host or user@host:port", "for example pi@raspberrypi.local")
+        shown = "the address" if "@" in address and ":" in address.rpartition("@")[0] else repr(address)
+        raise UsageError(f"{shown} is not user@host or user@host:port", "for example pi@raspberrypi.local")
     return match["user"] or os.environ.get("USER", "pi"), match["host"].strip("[]"), port
 
 
@@ -80,11 +95,14 @@ def _path() -> Path:
 
 def _read() -> Any:
     try:
-        return tomlkit.parse(_path().read_text(encoding="utf-8"))
+        document = tomlkit.parse(_path().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return tomlkit.document()
     except (OSError, UnicodeDecodeError, TOMLKitError) as error:
         raise UsageError(f"{_path()} cannot be read: {error}", "repair the file, or move it away") from error
+    if not isinstance(document.get("boards", {}), Mapping):
+        raise UsageError(f"{_path()}: boards is not a table", "write a board as [boards.NAME]")
+    return document
 
 
 def _write(document: Any) -> None:
@@ -100,15 +118,22 @@ def _write(document: Any) -> None:
         ) from error
 
 
-def _board(name: str, table: dict[str, Any]) -> Board:
-    unknown = sorted(set(table) - (set(FIELDS) - {"name"}))
-    wrong = [
-        key
-        for key, value in table.items()
-        if key in FIELDS and type(value).__name__ not in ("str", "int", "String", "Integer")
-    ]
-    if unknown or wrong:
-        raise UsageError(
-            f"{_path()}: boards.{name}: {(unknown or wrong)[0]!r} is not a valid setting", f"known: {', '.join(FIELDS)}"
-        )
-    return Board(name, **{key: value.unwrap() if hasattr(value, "unwrap") else value for key, value in table.items()})
+def _board(name: str, table: Any) -> Board:
+    check_name(name, f"{_path()}: ")
+    if not isinstance(table, Mapping):
+        raise _invalid(name, "it is not a table", f"write it as [boards.{name}]")
+    held = {key: value.unwrap() if hasattr(value, "unwrap") else value for key, value in table.items()}
+    for key, value in held.items():
+        if key not in FIELDS:
+            raise _invalid(name, f"{key!r} is not a setting", f"known: {', '.join(FIELDS)}")
+        if type(value).__name__ != FIELDS[key]:
+            raise _invalid(name, f"{key} = {value!r} is not {FIELDS[key]}", "see `bramble board list --json`")
+    if not 0 < held.get("port", 22) < 65_536:
+        raise _invalid(name, f"port = {held['port']} is no port", "SSH listens on 22 as a rule")
+    if not held.get("host"):
+        raise _invalid(name, "'host' is missing", "only the board 'local' has none")
+    return Board(name, **held)
+
+
+def _invalid(name: str, what: str, hint: str) -> UsageError:
+    return UsageError(f"{_path()}: boards.{name}: {what}", hint)

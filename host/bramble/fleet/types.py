@@ -37,7 +37,7 @@ class Board:
 
 @dataclass(frozen=True)
 class Done:
-    """A finished command. ``status`` is negative where a signal ended it (or the link broke: -1)."""
+    """A finished command. ``status`` is negative where a signal ended it: -number, over SSH -1 for any of them."""
 
     status: int
     stdout: bytes
@@ -54,15 +54,15 @@ class Connection(Protocol):
         ...
 
     def size(self, path: str) -> int | None:
-        """The size of a file in bytes, None where there is none."""
+        """The size of a file in bytes, None where there is none. Raises StorageError, UnreachableError."""
         ...
 
     def put(self, source: Path, target: str) -> None:
-        """Copy a file there, making its folder. Raises StorageError where it does not fit."""
+        """Copy a file there, making its folder. Raises StorageError where it does not fit, UnreachableError."""
         ...
 
     def rename(self, source: str, target: str) -> None:
-        """Rename on the board, replacing what is there, in one step."""
+        """Rename on the board, replacing what is there, in one step. Raises StorageError, UnreachableError."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,134 @@
+"""A real OpenSSH server for tests: own keys and configuration, a free port on loopback, login by key as whoever runs.
+
+Inside a session HOME and the folder where SFTP starts are the server's ``home``, so that ``~`` is never the user's own.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bramble.fleet.types import Board
+
+SSHD = Path("/usr/sbin/sshd")
+CONFIG = """
+ListenAddress 127.0.0.1:{port}
+HostKey {host_key}
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+UsePAM no
+StrictModes no
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+SetEnv HOME={home}
+{extra}
+"""
+
+
+class Server:
+    """A server that can be stopped, and started again on the same port with other settings."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the keys; nothing runs yet."""
+        self.folder, self.home = folder, folder / "home"
+        self.home.mkdir(parents=True)
+        self.user = getpass.getuser()
+        self.user_key = make_key(folder / "user_key")
+        (folder / "authorized_keys").write_text(self.user_key.with_suffix(".pub").read_text())
+        self.host_key = make_key(folder / "host_key")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, extra: str = "Subsystem sftp internal-sftp -d {home}") -> None:
+        """Serve, and wait until the server greets."""
+        config, log = self.folder / "sshd_config", self.folder / "log"
+        filled = {"port": self.port, "host_key": self.host_key, "folder": self.folder, "home": self.home}
+        config.write_text(CONFIG.format(**filled, extra=extra.format(**filled)))
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self._process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", log])
+        deadline = time.monotonic() + 20
+        while not _greets(self.port):
+            assert self._process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End the server; sessions that are open live on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(10)
+            self._process = None
+
+    def pinned(self) -> str:
+        """The host's public key as a board holds it, "type base64", read from ssh-keygen's file."""
+        return " ".join(self.host_key.with_suffix(".pub").read_text().split()[:2])
+
+    def fingerprint(self) -> str:
+        """The host key's fingerprint, by ssh-keygen."""
+        return fingerprint_of(self.host_key)
+
+
+def make_key(path: Path, *options: str) -> Path:
+    """A new key pair, ed25519 if ``options`` do not say otherwise, without a passphrase."""
+    kind = () if "-t" in options else ("-t", "ed25519")
+    phrase = () if "-N" in options else ("-N", "")
+    subprocess.run(["ssh-keygen", "-q", "-f", path, *kind, *phrase, *options], check=True)
+    return path
+
+
+def fingerprint_of(key: Path) -> str:
+    """What ``ssh-keygen -lf`` says of a key: SHA256:…"""
+    told = subprocess.run(["ssh-keygen", "-lf", key], check=True, capture_output=True, text=True).stdout
+    return told.split()[1]
+
+
+def board_of(server: Server, root: Path | str, **changes: str | int) -> Board:
+    """The server as the board ``pi``; ``changes`` replace its settings."""
+    import sys
+
+    settings: dict[str, str | int] = {
+        "name": "pi",
+        "host": "127.0.0.1",
+        "user": server.user,
+        "port": server.port,
+        "host_key": server.pinned(),
+        "key_file": str(server.user_key),
+        "python": sys.executable,
+        "root": str(root),
+    }
+    return Board(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """A running server, stopped at the end; the test is skipped where OpenSSH is not installed."""
+    if not SSHD.exists():
+        pytest.skip(f"{SSHD} is not there: apt install openssh-server")
+    server = Server(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+            return link.recv(4) == b"SSH-"
+    except OSError:
+        return False
