@@ -40,11 +40,11 @@ def _serve(raw: bytes) -> Any:
     try:
         request = json.loads(raw)
         version, verb, body = request["version"], request["ask"], request["body"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadRequest(f"not a request: {error}", "the host must send one JSON object on stdin") from error
     if version != WIRE_VERSION:
         raise BadRequest(f"wire version {version}, this agent speaks {WIRE_VERSION}", "update the older side")
-    if verb not in ASKS:
+    if not isinstance(verb, str) or verb not in ASKS:
         raise BadRequest(f"unknown request {verb!r}", f"one of {', '.join(ASKS)}")
     return _dispatch(decode(ASKS[verb], body, verb))
 
