@@ -47,9 +47,9 @@ def main() -> None:
 
 
 def _register() -> None:
-    from bramble.cli import board, build, deploy, look
+    from bramble.cli import board, build, deploy, init, look
 
-    _add(look.models, look.data, build.build, look.inspect)
+    _add(init.init, look.models, look.data, build.build, look.inspect)
     app.add_typer(board.app, name="board")
     _add(deploy.push, deploy.verify, deploy.bench, deploy.deploy, look.report, look.check, look.schema)
 

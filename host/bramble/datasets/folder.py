@@ -82,7 +82,7 @@ def _load(pictures: list[_Picture], spec: Pixels, strict: bool, warn: Callable[[
         except (OSError, ValueError, SyntaxError, DecompressionBombError) as error:  # SyntaxError: a broken PNG
             if strict:
                 raise DataError(
-                    f"{picture.path} is damaged: {error}", "repair or remove it, or leave --strict"
+                    f"{picture.path} is damaged: {error}", "repair or remove it, or run without --strict"
                 ) from error
             warn(f"skipped a damaged picture: {picture.path} ({error})")
             continue

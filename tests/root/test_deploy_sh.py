@@ -1,0 +1,63 @@
+"""deploy.sh: its help, its refusals, and what shellcheck says; the whole job is in tests/end_to_end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "deploy.sh"
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run deploy.sh to its end."""
+    return subprocess.run(
+        ["bash", str(SCRIPT), *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_explains_both_ways() -> None:
+    """--help names this machine's way and a real board's."""
+    done = run("--help")
+    assert done.returncode == 0
+    assert "./deploy.sh pi@raspberrypi.local" in done.stdout
+    assert "digits-int8" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--frobnicate"], ["pi@host", "recipe", "more"], ["a", "b"]])
+def test_wrong_use_is_refused(arguments: list[str]) -> None:
+    """Unknown options and too many arguments show the usage and exit 2 before anything is installed."""
+    done = run(*arguments, BRAMBLE_VENV="/nonexistent/venv")
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+def test_no_fitting_python_says_what_to_install(tmp_path: Path) -> None:
+    """With only an old Python in PATH the script says which versions it needs and how to get one."""
+    for tool in ("bash", "cat", "sha256sum", "cut", "grep", "dirname"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = run("--install", PATH=str(tmp_path), BRAMBLE_VENV=str(tmp_path / "venv"), PYTHON="")
+    assert done.returncode == 2
+    assert "no Python 3.11, 3.12 or 3.13" in done.stderr
+    assert "apt install python3" in done.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_shellcheck_is_content() -> None:
+    """Shellcheck finds nothing to say about the project's scripts."""
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+    scripts = [str(SCRIPT), str(SCRIPT.parent / ".ci" / "run")]
+    done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 0
