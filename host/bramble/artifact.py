@@ -8,6 +8,8 @@ half-made, and a repeated one finds what was finished.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import importlib.util
 import json
@@ -48,15 +50,18 @@ class Store:
         folder = self.root / key
         try:
             held = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-            intact = all(sha256_file(folder / name) == digest for name, digest in held["files"].items())
-        except (OSError, ValueError, KeyError):
+            files, facts = held["files"], held["facts"]
+            intact = held["check"] == key_of(files, facts)
+            intact = intact and all(sha256_file(folder / name) == digest for name, digest in files.items())
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Artifact(key, folder, held["facts"]) if intact else None
+        return Artifact(key, folder, facts) if intact else None
 
     def make(self, key: str, fill: Callable[[Path], dict[str, Any]]) -> Artifact:
         """Let ``fill`` write files into a fresh folder and return facts (JSON values); then put it in place.
 
-        Raises StorageError where the disk is full or not writable; what ``fill`` raises passes through.
+        Raises StorageError where the disk is full or not writable (an OSError of ``fill`` is taken for that); what else
+        ``fill`` raises passes through.
         """
         folder = self.root / f".{key}.{os.getpid()}"
         try:
@@ -78,13 +83,11 @@ class Store:
     def _finish(self, folder: Path, key: str, facts: dict[str, Any]) -> None:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         files = {str(path.relative_to(folder)): sha256_file(path) for path in paths}
-        (folder / FACTS).write_text(json.dumps({"files": files, "facts": facts}, indent=1), encoding="utf-8")
+        held = {"files": files, "facts": facts, "check": key_of(files, facts)}
+        (folder / FACTS).write_text(json.dumps(held, indent=1), encoding="utf-8")
         for path in (*paths, folder / FACTS, folder):
             _sync(path)
-        target = self.root / key
-        if target.exists():  # damaged, made fresh, or finished by another run meanwhile: equal by construction
-            shutil.rmtree(target)
-        folder.rename(target)
+        _replace(folder, self.root / key)
         _sync(self.root)
 
     def _clean(self) -> None:
@@ -105,6 +108,25 @@ def code_digest(*modules: str) -> str:
     """A digest of the source of modules given by name (not imported), so that changed code makes new artifacts."""
     found = (importlib.util.find_spec(name) for name in modules)
     return key_of(*(sha256_file(Path(spec.origin)) for spec in found if spec and spec.origin))
+
+
+def _replace(folder: Path, target: Path) -> None:
+    """Rename ``folder`` to ``target``; what lies there is moved aside in one step before it is removed.
+
+    That is a damaged one, or the equal one of a run that finished meanwhile, perhaps just now: hence the loop.
+    """
+    aside = folder.with_name(f".{target.name}-old.{os.getpid()}")
+    while True:
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        else:
+            return
+        with contextlib.suppress(FileNotFoundError):  # the other run is at this point too
+            target.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

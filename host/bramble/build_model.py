@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import traceback
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -18,7 +22,12 @@ def build_model(how: Model, folder: Path, input_shape: tuple[int, int, int], cla
     Raises RecipeError where it cannot be made or does not take the data's pictures.
     """
     model = load_model(folder / how.keras) if how.keras else _from_function(str(how.build), input_shape, classes)
-    takes, gives = tuple(model.input_shape), tuple(model.output_shape)
+    try:
+        takes, gives = tuple(model.input_shape), tuple(model.output_shape)
+    except (AttributeError, ValueError) as error:
+        raise RecipeError(
+            f"the model {model.name} has no shapes yet", "begin it with keras.Input(input_shape)"
+        ) from error
     if takes[1:] != input_shape or gives != (None, classes):
         raise RecipeError(
             f"the model takes {takes} and gives {gives}; the data has pictures {input_shape} of {classes} classes",
@@ -29,20 +38,32 @@ def build_model(how: Model, folder: Path, input_shape: tuple[int, int, int], cla
 
 def _from_function(build: str, input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     module, function = builder_parts(build)
-    builder = getattr(importlib.import_module(module), function, None)
-    if builder is None:
+    builder = getattr(_theirs(build, lambda: importlib.import_module(module)), function, None)
+    if not callable(builder):
         raise RecipeError(f"model.build: {module} has no function {function}")
-    model = builder(input_shape, classes)
+    model = _theirs(build, lambda: builder(input_shape, classes))
     if not isinstance(model, keras.Model):
         raise RecipeError(f"model.build: {build} gave a {type(model).__name__}, not a Keras model")
     return model
+
+
+def _theirs(build: str, work: Callable[[], Any]) -> Any:
+    """Run code that the user wrote; whatever it raises becomes a RecipeError with its place."""
+    try:
+        return work()
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise RecipeError(
+            f"model.build: {build} failed: {type(error).__name__}: {error}",
+            f"it was raised at {last.filename}:{last.lineno}",
+        ) from error
 
 
 def load_model(path: Path) -> keras.Model:
     """A Keras model from a .keras or .h5 file. Raises RecipeError where it does not load."""
     try:
         return keras.models.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
+    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise RecipeError(f"{path} does not load: {error}", "save it again with this Keras") from error
 
 

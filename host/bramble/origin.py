@@ -22,9 +22,9 @@ def origin_digest(how: Model, folder: Path) -> str:
     _make_importable(folder)
     try:
         found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
+    except (ImportError, ValueError, SyntaxError):  # SyntaxError: of the package around it
         found = None
-    if found is None or found.origin is None:
+    if found is None or found.origin is None or not found.has_location:
         raise RecipeError(f"model.build: there is no module {module}", "it must lie beside the recipe, or be installed")
     return sha256_file(Path(found.origin))
 

@@ -31,7 +31,17 @@ Facts = dict[str, Any]
 Fill = Callable[[Path], Facts]
 GOLDEN = 16
 LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
-EVERY_STAGE = ("fit", "convert", "audit", "tflite", "evaluate", "stages", "datasets.types")
+EVERY_STAGE = (
+    "bramble.audit",
+    "bramble.build_model",
+    "bramble.convert",
+    "bramble.datasets.types",
+    "bramble.evaluate",
+    "bramble.fit",
+    "bramble.stages",
+    "bramble.tflite",
+    "bramble_agent.pixels",
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ def build(read: ReadRecipe, options: Options, on_event: OnEvent) -> Built:
     store = Store(options.runs / ".artifacts")
     key, done = run.first_key(), list[Artifact]()
     for stage in read.recipe.stage:
-        key = key_of(key, stage.model_dump(), code_digest(f"bramble.compress.{stage.do}", *_modules(EVERY_STAGE)))
+        key = key_of(key, stage.model_dump(), code_digest(f"bramble.compress.{stage.do}", *EVERY_STAGE))
         previous = done[-1] if done else None
         done.append(run.step(store, stage.do, key, partial(run.stage, stage, previous)))
     last = done[-1]
@@ -114,6 +124,7 @@ class _Run:
             recipe.seed,
             recipe.data.model_dump(exclude={"path"}),
             self.source.digest,
+            code_digest(f"bramble.datasets.{recipe.data.name}"),
             recipe.model.model_dump(),
             origin_digest(recipe.model, self.folder),
         )
@@ -184,10 +195,6 @@ class _Run:
     def _provenance(self, last: Artifact) -> dict[str, str]:
         made = {"bramble": __version__, "recipe": self.recipe.name, "data": self.source.digest, "artifact": last.key}
         return {**made, **{name: metadata.version(name) for name in LIBRARIES}}
-
-
-def _modules(names: tuple[str, ...]) -> list[str]:
-    return [f"bramble.{name}" for name in names]
 
 
 def _scores(score: Facts, counts: Facts) -> Scores:
