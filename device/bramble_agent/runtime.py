@@ -75,6 +75,9 @@ def load(model: Path | bytes, threads: int = 1) -> Engine:
     try:
         interpreter = module.Interpreter(num_threads=threads, **source)
         interpreter.allocate_tensors()
+    except (ImportError, SystemError) as error:  # built for NumPy 1 it imports beside NumPy 2, then fails at first use
+        reason = error.__cause__ or error
+        raise RuntimeMissing(f"{name} {module.version} imports but does not work: {reason}", INSTALL) from error
     except (ValueError, RuntimeError) as error:
         raise _explain(error, f"{name} {module.version}") from error
     return Engine(interpreter, name, module.version, kernels)

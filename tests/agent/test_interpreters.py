@@ -1,0 +1,156 @@
+"""The agent under every CPython from 3.9 to 3.13 that is on this machine, bare and with each TFLite runtime."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bramble_agent.codec import decode
+from bramble_agent.wire import BenchAnswer, ErrorAnswer, ProbeAnswer, VerifyAnswer
+from making import make_bundle, make_model
+
+DEVICE = Path(__file__).parents[2] / "device"
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+NEEDS = {
+    "ai-edge-litert": ("ai-edge-litert", "numpy"),
+    "tflite-runtime": ("tflite-runtime", "numpy<2"),
+    "mismatched": ("tflite-runtime", "numpy>=2"),
+}
+# tflite-runtime's last wheels are for Python 3.11
+PAIRS = [(v, "ai-edge-litert") for v in VERSIONS] + [(v, "tflite-runtime") for v in VERSIONS[:3]]
+SAY = "import platform, sys; print(platform.python_implementation(), '%d.%d' % sys.version_info[:2])"
+
+
+def clean(**more: str) -> dict[str, str]:
+    """The environment without anything that steers Python."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))} | more
+
+
+def works(candidate: Path, version: str) -> bool:
+    """Whether it really is that CPython: a version manager's shims may be there and refuse to run."""
+    try:
+        said = subprocess.run([candidate, "-S", "-c", SAY], env=clean(), capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return said.returncode == 0 and said.stdout.split() == ["CPython", version]
+
+
+@functools.cache
+def interpreters() -> dict[str, Path]:
+    """The first working CPython of each version: on the PATH, or among those that pyenv built."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    folders += sorted((Path.home() / ".pyenv" / "versions").glob("*/bin"))
+    found: dict[str, Path] = {}
+    for version in VERSIONS:
+        for folder in folders:
+            if version not in found and works(folder / f"python{version}", version):
+                found[version] = folder / f"python{version}"
+    return found
+
+
+@pytest.fixture
+def python(version: str) -> Path:
+    """That CPython; skips where it is not there, or is the only one."""
+    if len(interpreters()) < 2:
+        pytest.skip("fewer than two CPythons from 3.9 to 3.13 on this machine")
+    if version not in interpreters():
+        pytest.skip(f"no working CPython {version} on this machine")
+    return interpreters()[version]
+
+
+def agent(python: Path, verb: str, options: tuple[str, ...] = (), **body: object) -> tuple[int, dict[str, Any]]:
+    """Ask the agent under this Python: its exit status, and the whole JSON object it answered."""
+    request = json.dumps({"version": 1, "ask": verb, "body": body}).encode()
+    run = [str(python), *options, "-m", "bramble_agent"]
+    env = clean(PYTHONPATH=str(DEVICE), PYTHONWARNINGS="error", PYTHONDONTWRITEBYTECODE="1")
+    done = subprocess.run(run, input=request, env=env, capture_output=True, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_probe_without_any_package(version: str, python: Path, tmp_path: Path) -> None:
+    """A bare interpreter, its site-packages hidden, can say what the board is and that nothing is installed."""
+    status, reply = agent(python, "probe", ("-S",), root=str(tmp_path))
+    assert status == 0, reply
+    got = decode(ProbeAnswer, reply["answer"])
+    assert got.facts.python.startswith(version + ".")
+    assert (got.facts.runtimes, got.facts.numpy, got.facts.pillow) == ((), None, None)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_whole_package_compiles(version: str, python: Path) -> None:
+    """Every file of the agent is valid syntax there, those included that a bare interpreter cannot import."""
+    code = "import pathlib, sys\nfor p in sys.argv[1:]: compile(pathlib.Path(p).read_text('utf-8'), p, 'exec')"
+    files = sorted((DEVICE / "bramble_agent").glob("*.py"))
+    assert len(files) >= 17
+    subprocess.run([python, "-S", "-W", "error", "-c", code, *files], env=clean(), check=True)
+
+
+def environment(python: Path, version: str, runtime: str) -> Path:
+    """The Python of a virtual environment with that runtime, made once and kept; skips where pip cannot install it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bramble-tests"
+    folder = cache / f"{version}-{runtime}"
+    inside = folder / "bin" / "python"
+    if (folder / "ready").exists():
+        return inside
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([python, "-m", "venv", folder], env=clean(), check=True)
+    pip = [str(inside), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *NEEDS[runtime]]
+    done = subprocess.run(pip, env=clean(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"pip: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
+    (folder / "ready").touch()
+    return inside
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("version", "runtime"), PAIRS)
+def test_verify_and_bench(version: str, runtime: str, python: Path, tmp_path: Path) -> None:
+    """With a runtime installed the agent verifies and times a bundle, and names what the runtime lacks."""
+    inside = environment(python, version, runtime)
+    for kind in ("int8", "float32"):
+        bundle = str(make_bundle(tmp_path / kind, kind=kind))
+        status, reply = agent(inside, "verify", bundle=bundle)
+        assert status == 0, reply
+        verified = decode(VerifyAnswer, reply["answer"])
+        assert verified.ok
+        assert verified.runtime.startswith(runtime + " ")
+        assert verified.max_lsb in ({0, 1} if kind == "int8" else {None})
+    quick: dict[str, Any] = {"min_runs": 50, "min_s": 0.0, "warmup_s": 0.0, "energy_s": 0.0}
+    status, reply = agent(inside, "bench", bundle=bundle, **quick)
+    assert status == 0, reply
+    assert len(decode(BenchAnswer, reply["answer"]).samples_ns) == 50
+    facts = decode(ProbeAnswer, agent(inside, "probe")[1]["answer"]).facts
+    assert [known.name for known in facts.runtimes] == [runtime]
+    assert facts.numpy is not None
+    lacking = {
+        "custom operator edgetpu-custom-op": make_model(custom="edgetpu-custom-op"),
+        "TensorFlow operator FlexErf": make_model(custom="FlexErf"),
+        "operator FULLY_CONNECTED version 99": make_model(version=99),
+        "operator number 9999": make_model(builtin=9999),
+    }
+    for number, (operator, model) in enumerate(lacking.items()):
+        status, reply = agent(inside, "verify", bundle=str(make_bundle(tmp_path / f"{number}", model=model)))
+        refusal = decode(ErrorAnswer, reply["error"])
+        assert (status, refusal.code) == (1, "operator-missing")
+        assert refusal.message.endswith(f"lacks {operator}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.11"])
+def test_runtime_built_for_another_numpy(version: str, python: Path, tmp_path: Path) -> None:
+    """tflite-runtime beside NumPy 2, which pip allows: the refusal blames NumPy and says what to install."""
+    inside = environment(python, version, "mismatched")
+    status, reply = agent(inside, "verify", bundle=str(make_bundle(tmp_path / "b")))
+    refusal = decode(ErrorAnswer, reply["error"])
+    assert (status, refusal.code) == (1, "runtime-missing")
+    assert refusal.message.startswith("tflite-runtime 2.")
+    assert "imports but does not work: numpy.core.multiarray failed to import" in refusal.message
+    assert "numpy<2" in refusal.hint
