@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bramble_agent import installed
+from bramble_agent import installed, runtime
 from bramble_agent.bench import bench
 from bramble_agent.bundle import open_bundle
 from bramble_agent.codec import decode, encode
 from bramble_agent.errors import BadRequest, BundleDamaged
 from bramble_agent.wire import BenchAnswer, BenchAsk
-from making import make_bundle, make_golden
+from making import int8_answers, make_bundle, make_golden
 
 QUICK = {"warmup_runs": 2, "warmup_s": 0.0, "min_runs": 10, "min_s": 0.0, "max_s": 30.0, "energy_s": 0.0}
 
@@ -75,6 +75,20 @@ def test_estimated_energy(folder: Path) -> None:
     assert (got.energy.seconds, got.energy.inferences) == (got.cpu_s, 200)
     low, high = got.energy.interval
     assert low < got.energy.joules_per_inference < high
+
+
+def test_runs_on_a_golden_picture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is timed is the first golden picture: its answer is in the output when the bench is over."""
+    engines: list[runtime.Engine] = []
+    load = runtime.load
+
+    def remember(model: Path | bytes, threads: int = 1) -> runtime.Engine:
+        engines.append(load(model, threads))
+        return engines[-1]
+
+    monkeypatch.setattr(runtime, "load", remember)
+    bench(open_bundle(folder), ask(folder))
+    assert engines[0].output(0).tolist() == [int8_answers()[0].tolist()]
 
 
 @pytest.mark.parametrize("runs", [0, -5])

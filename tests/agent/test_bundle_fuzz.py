@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bramble_agent.bundle import LIMIT_BYTES, open_bundle
@@ -14,7 +14,7 @@ from making import bundle_digest, make_bundle, make_zip
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_zip_with_bytes_changed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Whatever bytes of a zip change, it is refused as damaged, or it is another release, or the files are unharmed."""
     folder = tmp_path_factory.getbasetemp() / "changed"
@@ -37,7 +37,7 @@ def test_zip_with_bytes_changed(tmp_path_factory: pytest.TempPathFactory, data: 
 
 @given(st.binary(max_size=400))
 @example(b'{"version": 1, "version": 2}')
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_bytes_as_a_manifest(tmp_path_factory: pytest.TempPathFactory, raw: bytes) -> None:
     """No bytes in manifest.json get past the reader, or crash it."""
     folder = make_bundle(tmp_path_factory.getbasetemp() / "any")
@@ -54,7 +54,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_value_in_a_manifest(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Any JSON value in place of any field is refused, or decodes to exactly what was written."""
     folder = make_bundle(tmp_path_factory.getbasetemp() / "value")

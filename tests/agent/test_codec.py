@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple  # noqa: UP035 - as wire writes them, for Python 3.9
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bramble_agent import wire
@@ -131,6 +131,7 @@ def test_every_wire_class_is_looked_at() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @given(st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_round_trip_of_every_wire_class(kind: type, data: st.DataObject) -> None:
     """Any value of any wire class survives encode, JSON text and decode."""
     value = data.draw(st.from_type(kind))

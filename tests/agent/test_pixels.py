@@ -154,12 +154,12 @@ def test_fit(fit: str, height: int, width: int, expected: list[list[int]]) -> No
 def test_reduced_decoding_changes_little() -> None:
     """A big JPEG, decoded at a fraction of its size, is within 2 grey levels of one decoded in full."""
     y, x = np.mgrid[0:480, 0:640]
-    waves = Image.fromarray((127 + 60 * np.sin(x / 70) + 60 * np.cos(y / 50)).astype(np.uint8))
+    waves = Image.fromarray((127 + 60 * np.sin(x / 15) + 60 * np.cos(y / 12)).astype(np.uint8))
     file = io.BytesIO()
     waves.save(file, "JPEG", quality=95)
     file.seek(0)
-    full = np.asarray(Image.open(io.BytesIO(file.getvalue())).resize((32, 24), Image.Resampling.BILINEAR))
-    got = open_picture(file, Pixels(24, 32, "gray"))[..., 0]
+    full = np.asarray(Image.open(io.BytesIO(file.getvalue())).resize((160, 120), Image.Resampling.BILINEAR))
+    got = open_picture(file, Pixels(120, 160, "gray"))[..., 0]
     assert np.abs(got.astype(int) - full).max() <= 2
     assert np.ptp(full) > 100
 

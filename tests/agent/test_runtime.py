@@ -104,6 +104,17 @@ def test_impossible_threads(threads: int) -> None:
         runtime.load(make_model(), threads)
 
 
+def test_threads_are_started() -> None:
+    """Four threads asked for are three started beside the caller's own, seen in the kernel's list of this process."""
+    tasks = Path("/proc/self/task")
+    before = len(list(tasks.iterdir()))
+    engine = runtime.load(make_model(), 4)
+    engine.run(make_golden()["input_0"][:1])
+    if engine.kernels != "xnnpack":
+        pytest.skip("the built-in kernels start their threads only for big layers")
+    assert len(list(tasks.iterdir())) - before == 3
+
+
 def fake_runtime(folder: Path, module: str, code: str) -> None:
     """A package that looks like a runtime, with ``code`` as its interpreter module."""
     (folder / module).mkdir()
