@@ -23,6 +23,8 @@ from .wire import Energy
 
 ROOT = Path("/")
 CORE_WATTS = (  # (board, watts per busy core: low, likely, high); (HPL − idle)/cores, and the lighter `stress`
+    ("Raspberry Pi Compute Module 5", 1.7, 2.75, 3.0),
+    ("Raspberry Pi Compute Module 4", 0.85, 1.4, 1.6),
     ("Raspberry Pi 5", 1.7, 2.75, 3.0),
     ("Raspberry Pi 4", 0.85, 1.4, 1.6),
     ("Raspberry Pi 3", 0.6, 0.8, 1.1),
