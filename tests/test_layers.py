@@ -76,7 +76,6 @@ THIRD_PARTY = {
     "bramble.places": "platformdirs",
     "bramble.datasets": "numpy",
     "bramble.datasets.cifar10": "numpy PIL",
-    "bramble.datasets.folder": "numpy PIL",
     "bramble.tflite": "numpy ai_edge_litert",
     "bramble.audit": "numpy",
     "bramble.bundle": "numpy",
