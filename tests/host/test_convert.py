@@ -61,7 +61,7 @@ def test_several_inputs() -> None:
         raise AssertionError("float32 needs no samples")
 
     engine = runtime.load(convert(model, "float32", samples))
-    given = {(1, 4): [1.0, 2.0, 3.0, 4.0], (1, 1): [10.0]}
+    given: dict[tuple[int, ...], list[float]] = {(1, 4): [1.0, 2.0, 3.0, 4.0], (1, 1): [10.0]}
     values = [np.array([given[spec.shape]], np.float32) for spec in engine.inputs]
     assert engine.run(*values)[0].tolist() == [[32.0, 34.0, 36.0, 38.0]]
 

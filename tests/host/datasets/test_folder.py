@@ -113,7 +113,8 @@ def test_damaged_picture(pictures: Path, tile: Tile, damage: str) -> None:
     tile(30).save(victim)
     raw = bytearray(victim.read_bytes())
     raw[18:22] = b"\xff\xff\xff\x7f"  # the width of a BMP
-    victim.write_bytes({"cut": victim.read_bytes()[:1000], "empty": b"", "rubbish": b"rubbish", "giant": raw}[damage])
+    damaged = {"cut": victim.read_bytes()[:1000], "empty": b"", "rubbish": b"rubbish", "giant": bytes(raw)}
+    victim.write_bytes(damaged[damage])
     warned: list[str] = []
     train, test = source(pictures, strict=False, warned=warned).load()
     assert len(train) + len(test) == 24
