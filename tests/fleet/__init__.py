@@ -1,0 +1,1 @@
+"""Tests of the fleet; a package, so that files here may be named as files of other test folders are."""
