@@ -92,6 +92,18 @@ def test_histogram_marks_the_percentiles_it_knows() -> None:
     assert not [text for text in said if "p99" in text]
 
 
+@pytest.mark.parametrize("count", [1, 500, 20_000])
+def test_counts_are_plain_numbers(count: int) -> None:
+    """The axis of counts has whole powers of ten, from one, up to what there is; no formula is left unset."""
+    said = texts(latency_histogram([2_000_000] * count, {"p50": None}))
+    counts = [text for text in said if re.fullmatch(r"[\d,]+", text)]
+    powers = ["1", "10", "100", "1,000", "10,000", "100,000"]
+    assert counts == powers[: len(counts)]
+    assert "1" in counts
+    assert int(counts[-1].replace(",", "")) * 10 >= count
+    assert not [text for text in said if "$" in text or "\\" in text]
+
+
 def test_tail_is_told_in_words() -> None:
     """Samples beyond 1.5 times the last percentile are counted, not drawn: two of them, the longest 9 ms."""
     samples = [1000 * n for n in range(1, 101)] + [8_000_000, 9_000_000]

@@ -61,6 +61,9 @@ def latency_histogram(samples_ns: Sequence[int], marks_ms: dict[str, float | Non
     def draw(axes: Axes) -> None:
         axes.hist(inside, bins=80, color=BERRY, alpha=0.85)
         axes.set_yscale("log")
+        axes.set_ylim(bottom=0.5)  # so that a single sample is a bar one can see
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "")
+        axes.yaxis.set_minor_formatter("")
         axes.set_ylabel("samples (log)")
         axes.xaxis.set_major_formatter(lambda value, _: milliseconds(value))
         for level, (name, value) in enumerate(known.items()):
