@@ -11,6 +11,8 @@ from bramble.bundle import load_bundle
 from bramble.deploy import Measure, deploy
 from bramble.errors import IncompatibleError
 from bramble.events import Event, Note
+from bramble.fleet.connect import connect
+from bramble.fleet.push import push
 from bramble.fleet.types import Board
 from bramble_agent.bundle import Bundle
 from making import PICTURES, make_bundle, make_golden, make_model
@@ -40,10 +42,10 @@ def test_end_to_end(board: Board, tmp_path: Path, root: Path, kind: str) -> None
 
 
 def test_repeated(board: Board, bundle: Bundle, bundle_path: Path) -> None:
-    """The second deployment measures again and sends nothing."""
+    """What was pushed before is measured, and nothing is sent."""
     told: list[Event] = []
-    deploy(bundle, bundle_path, board, QUICK, told.append)
-    told.clear()
+    with connect(board) as connection:
+        push(connection, board, bundle, bundle_path)
     deploy(bundle, bundle_path, board, QUICK, told.append)
     assert isinstance(told[0], Note)
     assert "nothing sent" in told[0].text
