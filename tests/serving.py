@@ -10,6 +10,8 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,8 +100,6 @@ def fingerprint_of(key: Path) -> str:
 
 def board_of(server: Server, root: Path | str, **changes: str | int) -> Board:
     """The server as the board ``pi``; ``changes`` replace its settings."""
-    import sys
-
     settings: dict[str, str | int] = {
         "name": "pi",
         "host": "127.0.0.1",
@@ -124,6 +124,34 @@ def serving(folder: Path) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def speaking(greeting: bytes, hold: bool) -> Iterator[int]:
+    """A server that says one thing to whoever comes, and hangs up or stays silent; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        links = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    link, _ = listener.accept()
+                except OSError:
+                    return
+                link.sendall(greeting)
+                links.append(link)
+                if not hold:
+                    link.shutdown(socket.SHUT_WR)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for link in links:
+                link.close()
 
 
 def _greets(port: int) -> bool:

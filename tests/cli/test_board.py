@@ -17,7 +17,7 @@ import pytest
 
 from making import bundle_digest, make_bundle
 from running import bramble, environment
-from serving import Server, fingerprint_of, make_key, serving
+from serving import Server, fingerprint_of, make_key, serving, speaking
 
 KEYS = {  # what the architecture promises to scripts
     "version",
@@ -148,6 +148,14 @@ def test_add_what_is_not_there(home: Path, tmp_path: Path) -> None:
     """A port where nothing listens is unreachable; exit code 5, one message, no noise of the library."""
     told = run("board", "add", "garden", "pi@127.0.0.1:1", cwd=tmp_path, status=5)
     assert told.splitlines()[0].startswith("bramble: 127.0.0.1:1 cannot be reached")
+    assert len(told.splitlines()) == 2
+
+
+def test_add_what_is_no_ssh(tmp_path: Path) -> None:
+    """A server that is none is exit code 5 and two lines: the library's threads print no tracebacks."""
+    with speaking(b"HTTP/1.1 400 Bad Request\r\n\r\n", hold=False) as port:
+        told = run("board", "add", "garden", f"pi@127.0.0.1:{port}", cwd=tmp_path, status=5)
+    assert "does not speak SSH" in told
     assert len(told.splitlines()) == 2
 
 

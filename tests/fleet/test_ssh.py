@@ -110,8 +110,10 @@ def test_server_that_falls_silent(ssh_board: Board, monkeypatch: pytest.MonkeyPa
         try:
             with pytest.raises(UnreachableError, match="the connection broke"):
                 link.size("/etc/hostname")
+            started = time.monotonic()
             with pytest.raises(UnreachableError, match="no answer in time"):
                 link.run(["true"], b"", 1.0)
+            assert time.monotonic() - started < 15
         finally:
             os.kill(session, signal.SIGCONT)
 
@@ -139,8 +141,12 @@ def test_server_without_sftp(own_server: Server, root: Path) -> None:
     """A server that has no SFTP is named as such, with the package that brings it."""
     own_server.stop()
     own_server.start(extra="")
+    before = set(threading.enumerate())
     with pytest.raises(UnreachableError, match="offers no SFTP") as caught:
         SshConnection(board_of(own_server, root))
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive(), f"{thread} holds the connection"
     assert "openssh-server" in caught.value.hint
 
 

@@ -6,8 +6,6 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,37 +17,9 @@ from bramble.fleet.connect import connect
 from bramble.fleet.inventory import save_board
 from bramble.fleet.ssh_login import fingerprint, host_key_of, log_in
 from bramble.fleet.types import Board
-from serving import Server, board_of, fingerprint_of, make_key
+from serving import Server, board_of, fingerprint_of, make_key, speaking
 
 KINDS = [("ed25519",), ("rsa", "-b", "2048"), ("ecdsa", "-b", "256"), ("ecdsa", "-b", "521")]
-
-
-@contextmanager
-def speaking(greeting: bytes, hold: bool) -> Iterator[int]:
-    """A server that says one thing to whoever comes, and hangs up or stays silent; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        links = []
-
-        def serve() -> None:
-            while True:
-                try:
-                    link, _ = listener.accept()
-                except OSError:
-                    return
-                link.sendall(greeting)
-                links.append(link)
-                if not hold:
-                    link.shutdown(socket.SHUT_WR)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            for link in links:
-                link.close()
 
 
 def open_sockets() -> int:
