@@ -92,7 +92,6 @@ def test_second_run_needs_no_tensorflow(one_epoch: Run, tmp_path: Path) -> None:
     [
         ("stage.0.epochs=2", [False, False, False, False]),
         ("seed=2", [False, False, False, False]),
-        ("data.held_out=0.2", [False, False, False, False]),
         ("stage.1.scheme='float16'", [True, False, False, False]),
         ("budget.p95_ms=7.5", [True, True, True, False]),
         ("name='other-name'", [True, True, True, False]),

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bramble.cli import options
 from bramble.cli.build import run_recipe
 from bramble.cli.screen import show, show_json, watching
+
+if TYPE_CHECKING:
+    from bramble.deploy import Measure
+    from bramble.fleet.types import Board
+
+
+@dataclass(frozen=True)
+class _How:
+    """How to measure, and on which boards."""
+
+    measure: Measure
+    boards: tuple[Board, ...]
 
 
 def deploy(
@@ -28,12 +41,12 @@ def deploy(
     """Do it all: build, push, verify, measure, judge."""
     from bramble.pipeline import Options
 
-    path = Path(thing)
+    path, how = Path(thing), _how(threads, profile, boards)
     if not _is_bundle(path):
         path, cached = run_recipe(thing, set_, Options(data, runs, fresh, strict))
         if cached and not json:
-            show(f"[dim]everything was built before: {path} (--fresh builds anew)[/dim]")
-    _measure(path, boards, runs, _how(threads, profile), json)
+            show(f"everything was built before: {path} (--fresh builds anew)")
+    _measure(path, runs, how, json)
 
 
 def bench(
@@ -45,7 +58,7 @@ def bench(
     json: options.Json = False,
 ) -> None:
     """Measure latency, memory and energy on boards."""
-    _measure(bundle, boards, runs, _how(threads, profile), json)
+    _measure(bundle, runs, _how(threads, profile, boards), json)
 
 
 def push(bundle: options.BundlePath, boards: options.Boards = None, json: options.Json = False) -> None:
@@ -106,21 +119,19 @@ def verify(
         raise typer.Exit(3)
 
 
-def _measure(path: Path, boards: list[str] | None, runs: Path, how: Any, json: bool) -> None:
+def _measure(path: Path, runs: Path, how: _How, json: bool) -> None:
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import deploy as deploy_to
-    from bramble.fleet.inventory import find_board
     from bramble.report.facts import make_report
     from bramble.report.files import write_report
 
     place = find_bundle(path)
     bundle = load_bundle(place)
-    known = [find_board(name) for name in boards or ["local"]]
     built = _built_facts(place, bundle.digest)
     reports = []
-    for board in known:
+    for board in how.boards:
         with watching() as on_event:
-            on_board = deploy_to(bundle, place, board, how, on_event)
+            on_board = deploy_to(bundle, place, board, how.measure, on_event)
             report = make_report(bundle, built, on_board)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
             page = write_report(runs / bundle.manifest.name / "reports" / f"{stamp}-{board.name}", report)
@@ -153,12 +164,14 @@ def _is_bundle(path: Path) -> bool:
     return path.is_dir() or path.suffix == ".zip"
 
 
-def _how(threads: int, profile: str) -> Any:
+def _how(threads: int, profile: str, boards: list[str] | None) -> _How:
+    """Check how and where to measure, before anything is built."""
     from bramble.deploy import PROFILES, Measure
+    from bramble.fleet.inventory import find_board
 
     if profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r} is not one of {', '.join(PROFILES)}", param_hint="--profile")
-    return Measure(profile, threads)
+    return _How(Measure(profile, threads), tuple(find_board(name) for name in boards or ["local"]))
 
 
 def _built_facts(place: Path, digest: str) -> dict[str, Any]:

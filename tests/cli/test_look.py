@@ -1,0 +1,183 @@
+"""The verbs that look: ``models``, ``data``, ``inspect``, ``report``, ``check``, ``schema``; for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bramble.report.facts import make_report
+from bramble.report.files import write_report
+from bramble_agent.bundle import open_bundle
+from bramble_agent.wire import Budget
+from making import bundle_digest, make_bundle, make_model, make_zip
+from running import bramble
+
+from .conftest import Failed
+
+RECIPES = Path(__file__).parents[2] / "models" / "bramble_zoo" / "recipes"
+
+
+def parsed(*words: str | Path, cwd: Path) -> Any:
+    """What a verb prints as JSON; it must succeed and say nothing else."""
+    done = bramble(*words, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_models_are_the_zoos_recipes(work: Path) -> None:
+    """Every recipe file of the zoo is listed, with its name, its data and its stages as they are written in it."""
+    found = parsed("models", "--json", cwd=work)
+    written = {path.stem: tomllib.loads(path.read_text()) for path in RECIPES.glob("*.toml")}
+    assert set(found) == set(written)
+    for name, recipe in written.items():
+        assert found[name]["data"]["name"] == recipe["data"]["name"]
+        assert [stage["do"] for stage in found[name]["stage"]] == [stage["do"] for stage in recipe["stage"]]
+
+
+def test_models_for_people(work: Path) -> None:
+    """The table has a line a recipe with its stages and its budget."""
+    said = bramble("models", cwd=work).stdout
+    (line,) = [line for line in said.splitlines() if line.strip().startswith("digits-int8")]
+    assert "digits_cnn" in line
+    assert "train → quantize" in line
+    assert "accuracy 0.9" in line
+
+
+def test_data_at_hand(work: Path) -> None:
+    """Digits come with a library; the others are downloaded, or are in a folder that is named; own pictures always."""
+    found = parsed("data", "--json", cwd=work)
+    assert set(found) == {"digits", "mnist", "fashion_mnist", "cifar10", "folder"}
+    (work / "empty").mkdir()
+    absent = parsed("data", "--data", "empty", "--json", cwd=work)
+    assert [name for name, where in absent.items() if where.startswith("not here: ")] == [
+        "mnist",
+        "fashion_mnist",
+        "cifar10",
+    ]
+    lines = bramble("data", "--data", "empty", cwd=work).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(found)
+
+
+def test_data_in_a_folder(work: Path, data: Path) -> None:
+    """Data sets that are there are said to be there."""
+    found = parsed("data", "--data", data, "--json", cwd=work)
+    assert found["mnist"] == f"in {data}"
+
+
+def test_schema_describes_a_recipe(work: Path) -> None:
+    """The schema is JSON Schema and knows the recipe's tables, required ones first."""
+    schema = parsed("schema", cwd=work)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(schema["required"]) == {"name", "data", "model", "stage"}
+    assert {"seed", "budget"} <= set(schema["properties"])
+
+
+INSPECTED = {
+    "macs": 4 * 4 * 3,
+    "weights": 4 * 4 * 3,
+    "inputs": ["picture [1, 4, 4, 1] INT8"],
+    "outputs": ["scores [1, 3] INT8"],
+    "operators": ["FULLY_CONNECTED v4 × 1"],
+}
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "run"])
+def test_inspect_a_bundle(work: Path, kind: str) -> None:
+    """A bundle's facts are those it was made with: one dense layer of 16 pixels and 3 classes, counted by hand."""
+    bundle = make_bundle(work / "run" / "bundle")
+    make_zip(bundle, work / "tiny.zip")
+    found = parsed("inspect", {"folder": bundle, "zip": "tiny.zip", "run": "run"}[kind], "--json", cwd=work)
+    assert found["bundle"] == bundle_digest(bundle)
+    assert (found["name"], found["labels"]) == ("tiny-int8", "left, right, même")
+    assert found["model_bytes"] == (bundle / "model.tflite").stat().st_size
+    assert {name: found[name] for name in INSPECTED} == INSPECTED
+
+
+def test_inspect_a_tflite(work: Path) -> None:
+    """A bare .tflite is looked into too, for people and as JSON."""
+    (work / "tiny.tflite").write_bytes(make_model())
+    found = parsed("inspect", "tiny.tflite", "--json", cwd=work)
+    assert {name: found[name] for name in INSPECTED} == INSPECTED
+    assert "bundle" not in found
+    said = bramble("inspect", "tiny.tflite", cwd=work).stdout
+    assert "picture [1, 4, 4, 1] INT8" in said
+    assert "FULLY_CONNECTED v4 × 1" in said
+
+
+def test_inspect_shows_labels_as_they_are(work: Path) -> None:
+    """Labels that look like markup are neither obeyed nor lost."""
+    make_bundle(work / "bundle", labels=b"[red]\n[/b]\n:smile:\n")
+    assert "[red], [/b], :smile:" in bramble("inspect", "bundle", cwd=work).stdout
+
+
+@pytest.mark.parametrize("raw", [b"rubbish", make_model()[:200]])
+def test_inspect_refuses_rubbish(work: Path, failed: Failed, raw: bytes) -> None:
+    """A .tflite that is none exits with 6."""
+    (work / "bad.tflite").write_bytes(raw)
+    assert "TFLite model" in failed(bramble("inspect", "bad.tflite", cwd=work), 6)
+
+
+@pytest.mark.parametrize("name", ["absent.tflite", "."])
+def test_inspect_what_is_not_there(work: Path, failed: Failed, name: str) -> None:
+    """Nothing at the path, or a folder without a bundle, exits with 2."""
+    assert name in failed(bramble("inspect", name, cwd=work), 2)
+
+
+def written(folder: Path, budget: Budget) -> dict[str, Any]:
+    """The report of a build whose model has some hundred bytes and no score, written into ``folder``."""
+    bundle = open_bundle(make_bundle(folder / "bundle", budget=budget))
+    made = make_report(bundle, {}, None)
+    write_report(folder, made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("budget", "verdict", "code"),
+    [
+        (Budget(size_bytes=100_000), "pass", 0),
+        (Budget(size_bytes=1), "missed", 3),
+        (Budget(accuracy=0.9), "undecided", 4),
+    ],
+)
+def test_check_is_the_verdict_as_an_exit_code(work: Path, budget: Budget, verdict: str, code: int) -> None:
+    """Pass is 0, missed 3, undecided 4, by folder and by file, in a word and as JSON."""
+    made = written(work / "run", budget)
+    done = bramble("check", "run/report.json", "--json", cwd=work)
+    assert (done.returncode, json.loads(done.stdout)) == (code, {"verdict": verdict, "budget": made["budget"]})
+    limits = {name: limit for name, limit in asdict(budget).items() if limit is not None}
+    assert {line["name"]: line["limit"] for line in made["budget"]} == limits
+
+
+def test_check_says_one_word(work: Path) -> None:
+    """Given a folder, the verdict is the only thing that is said."""
+    written(work / "run", Budget())
+    done = bramble("check", "run", cwd=work)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "pass\n", "")
+
+
+def test_report_is_shown_again_and_its_page_made_anew(work: Path) -> None:
+    """A lost page comes back, the table is printed, and --json prints the report without touching anything."""
+    made = written(work / "run", Budget(size_bytes=1))
+    (work / "run" / "report.html").unlink()
+    assert parsed("report", "run", "--json", cwd=work) == made
+    assert not (work / "run" / "report.html").exists()
+    done = bramble("report", "run", cwd=work)
+    assert done.returncode == 0
+    assert "✗ size" in done.stdout
+    assert done.stdout.splitlines()[-1] == "report  run/report.html"
+    assert "tiny-int8" in (work / "run" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("verb", "text"), [("check", None), ("report", ""), ("report", '{"version": 1}'), ("check", "9")]
+)
+def test_what_is_no_report_exits_with_2(work: Path, failed: Failed, verb: str, text: str | None) -> None:
+    """A missing, damaged, foreign or newer report is one message."""
+    if text is not None:
+        (work / "some.json").write_text(text)
+    assert "some.json is not a report" in failed(bramble(verb, "some.json", cwd=work), 2)
