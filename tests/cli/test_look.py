@@ -90,8 +90,8 @@ INSPECTED = {
 def test_inspect_a_bundle(work: Path, kind: str) -> None:
     """A bundle's facts are those it was made with: one dense layer of 16 pixels and 3 classes, counted by hand."""
     bundle = make_bundle(work / "run" / "bundle")
-    make_zip(bundle, work / "tiny.zip")
-    found = parsed("inspect", {"folder": bundle, "zip": "tiny.zip", "run": "run"}[kind], "--json", cwd=work)
+    paths = {"folder": bundle, "zip": make_zip(bundle, work / "tiny.zip"), "run": work / "run"}
+    found = parsed("inspect", paths[kind], "--json", cwd=work)
     assert found["bundle"] == bundle_digest(bundle)
     assert (found["name"], found["labels"]) == ("tiny-int8", "left, right, même")
     assert found["model_bytes"] == (bundle / "model.tflite").stat().st_size
