@@ -50,8 +50,9 @@ def main() -> None:
         _keep(name, shipped, runs)
         accuracy, size, latency = shipped["accuracy"], shipped["size"], shipped["latency"]
         print(
-            f"{name}: float {accuracy['float']:.2%}, shipped {accuracy['shipped']:.2%}, {size['model_bytes']:,} bytes, "
-            f"p50 {latency['p50_ms'] * 1e3:.1f} µs (float {as_float['latency']['p50_ms'] * 1e3:.1f}), {shipped['verdict']}"
+            f"{name}: float {accuracy['float']:.2%}, shipped {accuracy['shipped']:.2%}, {size['model_bytes']:,} bytes,"
+            f" p50 {latency['p50_ms'] * 1e3:.1f} µs (float {as_float['latency']['p50_ms'] * 1e3:.1f}),"
+            f" {shipped['verdict']}"
         )
 
 

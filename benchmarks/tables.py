@@ -102,7 +102,8 @@ def _card(name: str, report: Report) -> str:
         "",
         "| | float32 | shipped |",
         "|---|---|---|",
-        f"| accuracy ({accuracy['tested']:,} test pictures) | {percent(accuracy['float'])} | {percent(accuracy['shipped'])} |",
+        f"| accuracy, {accuracy['tested']:,} pictures | {percent(accuracy['float'])} "
+        f"| {percent(accuracy['shipped'])} |",
         f"| file | {size['float_bytes']:,} B | {size['model_bytes']:,} B |",
         f"| latency p50 | {milliseconds(report['float32_latency']['p50_ms'])} | {milliseconds(latency['p50_ms'])} |",
         f"| latency p99 | {milliseconds(report['float32_latency']['p99_ms'])} | {milliseconds(latency['p99_ms'])} |",

@@ -7,11 +7,12 @@ judged by its interval likewise. Exit codes: pass 0, missed 3, undecided 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from bramble.report.conditions import Warn
-from bramble_agent.timing import interval, needed, percentile
+from bramble_agent.timing import Z99, interval, needed, percentile
 from bramble_agent.wire import BenchAnswer, Budget, Scores, VerifyAnswer
 
 
@@ -72,7 +73,8 @@ def _line(name: str, limit: float, measured: Measured) -> Line:
     bench = measured.bench
     if name == "accuracy":
         value = measured.scores.accuracy
-        return _simple(name, limit, value, value is not None and value >= limit, "not scored")
+        line = _simple(name, limit, value, value is not None and value >= limit, "not scored")
+        return line if value is None else replace(line, reason=_known_to(value, measured.scores.tested))
     if name == "size_bytes":
         return _simple(name, limit, measured.model_bytes, measured.model_bytes <= limit, "")
     if bench is None:
@@ -83,6 +85,16 @@ def _line(name: str, limit: float, measured: Measured) -> Line:
         energy = bench.energy
         return _between(name, limit, energy.joules_per_inference, (energy.interval[0], energy.interval[1]))
     return _latency(name, limit, bench, measured.warnings)
+
+
+def _known_to(accuracy: float, tested: int) -> str:
+    """How well so many pictures tell an accuracy: Wilson's 99 % interval (1927). The verdict is on the value."""
+    if not tested:
+        return ""
+    z2 = Z99**2 / tested
+    middle = (accuracy + z2 / 2) / (1 + z2)
+    spread = Z99 / (1 + z2) * math.sqrt(accuracy * (1 - accuracy) / tested + z2 / (4 * tested))
+    return f"{(middle - spread) * 100:.1f} to {(middle + spread) * 100:.1f} % on other pictures"
 
 
 def _simple(name: str, limit: float, value: float | None, passes: bool, absent: str) -> Line:
