@@ -29,7 +29,7 @@ tiny-int8 on pi (Raspberry Pi 4 Model B, Cortex-A72, ai-edge-litert 2.1.0, 1 thr
   energy                  –      2.00 mJ    pmic: 1.00 mJ to 3.00 mJ
   golden answers          –    0 LSB off    4 checked, 0 LSB allowed
   budget                value         limit
-  ✓ accuracy          92.50 %    ≥    90.00 %         88.1 to 95.4 % on other pictures
+  ✓ accuracy          92.50 %    ≥    90.00 %         known to 88.1–95.4 %
   ✓ size                {size} B    ≤    20.0 kB
   ✓ p95 latency       95.0 µs    ≤    5.00 ms
   ✓ golden answers          0    ≤    within 0 LSB

@@ -33,7 +33,7 @@ def line(limits: dict[str, float], **changes: Any) -> Line:
 @pytest.mark.parametrize(("limit", "verdict"), [(0.92, PASS), (0.925, PASS), (0.9251, MISSED), (1.0, MISSED)])
 def test_accuracy_must_reach_its_limit(limit: float, verdict: Verdict) -> None:
     """A score of 0.925 reaches 0.925 and no more; 360 pictures know it to 88.1..95.4 % (Wilson, by hand)."""
-    reason = "88.1 to 95.4 % on other pictures"
+    reason = "known to 88.1–95.4 %"
     assert line({"accuracy": limit}) == Line("accuracy", limit, 0.925, verdict, reason)
 
 

@@ -94,7 +94,7 @@ def _known_to(accuracy: float, tested: int) -> str:
     z2 = Z99**2 / tested
     middle = (accuracy + z2 / 2) / (1 + z2)
     spread = Z99 / (1 + z2) * math.sqrt(accuracy * (1 - accuracy) / tested + z2 / (4 * tested))
-    return f"{(middle - spread) * 100:.1f} to {(middle + spread) * 100:.1f} % on other pictures"
+    return f"known to {(middle - spread) * 100:.1f}–{(middle + spread) * 100:.1f} %"
 
 
 def _simple(name: str, limit: float, value: float | None, passes: bool, absent: str) -> Line:
