@@ -28,6 +28,7 @@ def wrong(work: Path) -> Path:
     return make_bundle(work / "wrong", arrays=golden)
 
 
+@pytest.mark.slow
 def test_report_is_json_first_and_a_table_then(work: Path) -> None:
     """As JSON, stdout is the report that lies under runs/ and nothing else; as a table, figures and the page's path.
 
@@ -88,6 +89,7 @@ def test_several_boards_give_a_list(work: Path) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_run_folder_keeps_its_history(runs: Path, work: Path) -> None:
     """Deploying a run's folder takes the stages and the recipe of that run into the report."""
     (folder,) = (path for path in (runs / "digits-int8").iterdir() if path.is_dir())

@@ -120,6 +120,7 @@ def test_a_lost_bundle_is_packed_again_from_what_is_there(one_epoch: Run, tmp_pa
     assert open_bundle(run.built.bundle).digest == run.built.facts["bundle"]
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bundle_anywhere(one_epoch: Run, tmp_path: Path) -> None:
     """Another folder, everything computed anew: the bundle's digest is the same."""
     run = run_pipeline(RECIPE, tmp_path / "elsewhere", ONE_EPOCH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -82,25 +83,25 @@ def hostile(folder: Path) -> dict[str, Any]:
     return made
 
 
-def made_reports(folder: Path) -> dict[str, dict[str, Any]]:
-    """Reports of every shape: measured, only built, of a bundle without scores or budget, with bad names."""
+def built(folder: Path) -> dict[str, Any]:
+    """The report of a build that was on no board yet."""
     stages = [{"name": "train", "seconds": 2.5, "accuracy": 0.93, "parameters": 9258, "nonzero": 9000}]
-    return {
-        "measured": report(folder / "a"),
-        "built": make_report(bundle(folder / "b"), {"stages": stages}, None),
-        "bare": make_report(bundle(folder / "c", scores=Scores(), budget=Budget()), {}, None),
-        "few samples": report(folder / "e", on_board(bench=bench((5000,)))),
-        "hostile": hostile(folder / "f"),
-    }
+    return make_report(bundle(folder), {"stages": stages}, None)
 
 
-KINDS = ("measured", "built", "bare", "few samples", "hostile")
+KINDS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "measured": report,
+    "built": built,
+    "bare": lambda folder: make_report(bundle(folder, scores=Scores(), budget=Budget()), {}, None),
+    "few samples": lambda folder: report(folder, on_board(bench=bench((5000,)))),
+    "hostile": hostile,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_page_is_sound(tmp_path: Path, kind: str) -> None:
     """Every element is closed in order, every id is there once, and every inner reference leads somewhere."""
-    page = Page(make_page(made_reports(tmp_path)[kind]))
+    page = Page(make_page(KINDS[kind](tmp_path)))
     assert page.seen[0] == "html"
     assert len(page.ids) == len(set(page.ids))
     assert {address for address in page.addresses if address.startswith("#")} <= {f"#{one}" for one in page.ids}
@@ -109,7 +110,7 @@ def test_page_is_sound(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_page_needs_no_network(tmp_path: Path, kind: str) -> None:
     """Nothing is loaded: addresses only lead into the page, styles name no file, and no script runs."""
-    html = make_page(made_reports(tmp_path)[kind])
+    html = make_page(KINDS[kind](tmp_path))
     page = Page(html)
     assert [address for address in page.addresses if not address.startswith("#")] == []
     assert page.handlers == []
@@ -125,7 +126,7 @@ def test_page_needs_no_network(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_page_carries_its_facts(tmp_path: Path, kind: str) -> None:
     """The JSON in the page is the report, whatever names are in it."""
-    made = made_reports(tmp_path)[kind]
+    made = KINDS[kind](tmp_path)
     assert json.loads("".join(Page(make_page(made)).texts["script"])) == made
 
 
