@@ -55,7 +55,9 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
     golden["input_0"] = to_input(contents.pictures, table(contents.pixels, engine.inputs[0]))
     golden.update({f"output_{i}": values for i, values in enumerate(answers(engine, golden))})
     (folder / "model.tflite").write_bytes(model)
-    (folder / "labels.txt").write_text("".join(label + "\n" for label in contents.labels), encoding="utf-8")
+    (folder / "labels.txt").write_text(
+        "".join(" ".join(label.splitlines()) + "\n" for label in contents.labels), encoding="utf-8"
+    )
     np.savez(folder / "golden.npz", **golden)  # type: ignore[arg-type]
     manifest = Manifest(
         version=BUNDLE_VERSION,

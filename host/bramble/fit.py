@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from bramble.datasets.types import Dataset
 from bramble.errors import TrainingDiverged, UsageError
@@ -53,6 +54,8 @@ def fit(model: keras.Model, data: Dataset, how: Train, pixels: Pixels, on_event:
             callbacks=callbacks,
             verbose=0,
         )
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise TrainingDiverged("some weights are no longer numbers", "lower learning_rate, or check the data")
 
 
 def schedule(how: Train, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:

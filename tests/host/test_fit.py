@@ -238,3 +238,13 @@ def test_training_sees_what_boards_see(low: float, high: float) -> None:
     by_hand = np.array([low + p * (high - low) / 255 for p in range(256)])
     assert np.allclose(ours, by_hand, atol=1e-6 * max(1.0, high))
     assert np.allclose(table(pixels, TensorSpec("", (), "float32")), by_hand, atol=1e-6 * max(1.0, high))
+
+
+def test_weights_that_are_no_numbers_are_told() -> None:
+    """Statistics that became NaN behind a finite training loss are an error, not handed on."""
+    pixels = keras.Input((1, 1, 1))
+    normal = keras.layers.BatchNormalization()
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Flatten()(normal(pixels))))
+    normal.moving_mean.assign([np.nan])
+    with pytest.raises(TrainingDiverged, match="weights are no longer numbers"):
+        fit(model, dots([0, 255], [0, 1]), how(), DOT, lambda event: None)

@@ -161,7 +161,7 @@ def _exit(reports: list[dict[str, Any]]) -> None:
 
 
 def _is_bundle(path: Path) -> bool:
-    return path.is_dir() or path.suffix == ".zip"
+    return path.suffix == ".zip" or (path / "manifest.json").is_file() or (path / "bundle").is_dir()
 
 
 def _how(threads: int, profile: str, boards: list[str] | None) -> _How:
