@@ -6,6 +6,7 @@ Being here also puts this folder (``making``, ``running``) on the path.
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,11 @@ import pytest
 
 if TYPE_CHECKING:
     from running import Run
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C work in the processes that tests start, also where the tests themselves run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

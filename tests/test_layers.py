@@ -79,7 +79,7 @@ THIRD_PARTY = {
     "bramble.tflite": "numpy ai_edge_litert",
     "bramble.audit": "numpy",
     "bramble.bundle": "numpy",
-    "bramble.fit": "keras",
+    "bramble.fit": "keras numpy",
     "bramble.channels": "keras numpy",
     "bramble.convert": "keras numpy tensorflow",
     "bramble.build_model": "keras",
