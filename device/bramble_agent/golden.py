@@ -10,7 +10,7 @@ import math
 import struct
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from .wire import Manifest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LIMIT_BYTES = 256 << 20  # of all arrays unpacked: a kilobyte of an archive can stand for a megabyte of zeros
 DAMAGE = (  # what NumPy and zipfile raise for an archive that is not one
     *(ValueError, TypeError, AttributeError, LookupError, SyntaxError, RuntimeError, MemoryError),
     *(OSError, EOFError, struct.error, zlib.error, zipfile.BadZipFile),
@@ -30,21 +31,69 @@ DAMAGE = (  # what NumPy and zipfile raise for an archive that is not one
 
 
 def read_golden(bundle: Bundle) -> dict[str, NDArray[Any]]:
-    """The arrays of golden.npz: ``pixels`` uint8 [N, h, w, c], ``input_<i>`` and ``output_<i>`` [N, …]."""
-    try:
-        with np.load(io.BytesIO(bundle.read("golden.npz")), allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-    except DAMAGE as error:
-        raise BundleDamaged(f"golden.npz cannot be read: {error}", "build the bundle again") from error
+    """The arrays of golden.npz: ``pixels`` uint8 [N, h, w, c], ``input_<i>`` and ``output_<i>`` [N, …].
+
+    Nothing else in the archive is read, and no array before its stated size, dtype and shape are the manifest's.
+    """
     if bundle.manifest.golden.count < 1:
         raise BundleDamaged("the bundle holds no golden answers", "build it with at least one picture")
-    for name, (kind, shape) in _wanted(bundle.manifest).items():
-        if name not in arrays:
-            raise BundleDamaged(f"golden.npz lacks {name}", "build the bundle again")
-        if (arrays[name].dtype.name, arrays[name].shape) != (kind, shape):
-            found = f"{arrays[name].dtype.name} {list(arrays[name].shape)}"
-            raise BundleDamaged(f"golden.npz: {name} is {found}, not {kind} {list(shape)}", "build the bundle again")
-    return arrays
+    wanted = _wanted(bundle.manifest)
+    try:
+        with zipfile.ZipFile(io.BytesIO(bundle.read("golden.npz"))) as archive:
+            members = {name: _member(archive, name) for name in wanted}
+            size = sum(member.file_size for member in members.values())
+            if size > LIMIT_BYTES:
+                raise _damaged(f"its arrays have {size:,} bytes, more than the {LIMIT_BYTES:,} allowed")
+            for name, member in members.items():
+                _check_header(archive, member, name, wanted[name])
+            return {name: _array(archive, member) for name, member in members.items()}
+    except DAMAGE as error:
+        raise BundleDamaged(f"golden.npz cannot be read: {error}", "build the bundle again") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """The archive's entry for an array, compressed (if at all) in the way that ``np.savez_compressed`` does."""
+    if f"{name}.npy" not in archive.NameToInfo:
+        raise _damaged(f"golden.npz lacks {name}")
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _damaged(f"golden.npz: {name} is compressed in a way boards cannot read")
+    return member
+
+
+def _check_header(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, wanted: tuple[str, tuple[int, ...]]
+) -> None:
+    """Refuse an array by what its first bytes state, before room is made for the rest."""
+    kind, shape = wanted
+    with archive.open(member) as stream:
+        held_shape, dtype = _header(stream)
+    if (dtype.name, held_shape) != wanted:
+        raise _damaged(f"golden.npz: {name} is {dtype.name} {list(held_shape)}, not {kind} {list(shape)}")
+    if dtype.itemsize * math.prod(shape) > member.file_size:
+        raise _damaged(f"golden.npz: {name} is cut short")
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape and dtype that a .npy states; ``savez`` writes versions 1 and 2 for arrays of plain numbers."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    else:
+        raise _damaged(f"golden.npz holds an array of format {version}")
+    return shape, dtype
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    with archive.open(member) as stream:
+        values: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        return values
+
+
+def _damaged(message: str) -> BundleDamaged:
+    return BundleDamaged(message, "build the bundle again")
 
 
 def _wanted(manifest: Manifest) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
+import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ def test_reads_the_arrays(tmp_path: Path) -> None:
         ("output_0", int8_answers()[:, :1], r"output_0 is int8 \[4, 1\], not int8 \[4, 3\]"),
         ("output_0", int8_answers()[:1], r"output_0 is int8 \[1, 3\], not int8 \[4, 3\]"),
         ("output_0", int8_answers().astype(np.int16), r"output_0 is int16"),
-        ("output_0", np.array([{"an": "object"}]), "cannot be read"),
+        ("output_0", np.array([{"an": "object"}]), r"output_0 is object \[1\], not int8"),
     ],
 )
 def test_arrays_that_do_not_fit(name: str, values: Any, message: str, tmp_path: Path) -> None:
@@ -55,6 +58,62 @@ def test_no_golden_answers(tmp_path: Path) -> None:
     empty = {name: values[:0] for name, values in make_golden().items()}
     bundle = open_bundle(make_bundle(tmp_path / "b", arrays=empty, golden=Golden(0, "none", "none")))
     with pytest.raises(BundleDamaged, match="no golden answers"):
+        read_golden(bundle)
+
+
+def packed(**arrays: Any) -> bytes:
+    """An .npz of these arrays, compressed."""
+    held = io.BytesIO()
+    np.savez_compressed(held, **arrays)
+    return held.getvalue()
+
+
+def test_bomb_beside_the_arrays_is_not_unpacked(tmp_path: Path) -> None:
+    """An array nobody asked for, 64 MB of zeros in 64 kB, is left packed: reading takes less than 1 MB."""
+    bundle = open_bundle(make_bundle(tmp_path / "b"))
+    bundle.files["golden.npz"] = packed(**make_golden(), bomb=np.zeros(64_000_000, np.uint8))
+    read_golden(bundle)  # what is imported or cached at first is not of interest
+    tracemalloc.start()
+    golden = read_golden(bundle)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sorted(golden) == ["input_0", "output_0", "pixels"]
+    assert peak < 1_000_000
+
+
+def test_bomb_in_an_array_is_refused_by_its_header(tmp_path: Path) -> None:
+    """An array of 64 MB in place of 64 bytes is refused before its values are unpacked."""
+    bundle = open_bundle(make_bundle(tmp_path / "b"))
+    bundle.files["golden.npz"] = packed(**{**make_golden(), "pixels": np.zeros(64_000_000, np.uint8)})
+    tracemalloc.start()
+    with pytest.raises(BundleDamaged, match=r"pixels is uint8 \[64000000\], not uint8"):
+        read_golden(bundle)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize(("limit", "ok"), [(524, True), (523, False)])
+def test_limit_of_all_arrays(limit: int, ok: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three headers of 128 bytes with 64, 64 and 12 bytes of values make 524 bytes: so many may be, one fewer not."""
+    monkeypatch.setattr("bramble_agent.golden.LIMIT_BYTES", limit)
+    bundle = open_bundle(make_bundle(tmp_path / "b"))
+    with contextlib.nullcontext() if ok else pytest.raises(BundleDamaged, match="524 bytes, more than the 523"):
+        read_golden(bundle)
+
+
+def test_values_that_are_cut_short(tmp_path: Path) -> None:
+    """Shapes that promise a million pictures where only four are held make no room for a million."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name, values in make_golden().items():
+            npy = io.BytesIO()
+            header = {"descr": values.dtype.str, "fortran_order": False, "shape": (1_000_000, *values.shape[1:])}
+            np.lib.format.write_array_header_1_0(npy, header)
+            archive.writestr(f"{name}.npy", npy.getvalue() + values.tobytes())
+    bundle = open_bundle(make_bundle(tmp_path / "b", golden=Golden(1_000_000, "none", "none")))
+    bundle.files["golden.npz"] = held.getvalue()
+    with pytest.raises(BundleDamaged, match="pixels is cut short"):
         read_golden(bundle)
 
 
