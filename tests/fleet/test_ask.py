@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.errors import BrambleError, BundleError, IncompatibleError, UnreachableError
+from bramble.errors import BrambleError, BundleError, IncompatibleError, StorageError, UnreachableError
 from bramble.fleet.agent_zip import agent_zip
 from bramble.fleet.ask import ask, ensure_agent, upload
 from bramble.fleet.types import Board, Connection
@@ -91,6 +91,15 @@ def test_cut_agent_is_replaced(connection: Connection, board: Board) -> None:
     assert path.read_bytes() == agent_zip().data
 
 
+def test_flipped_agent_is_replaced(connection: Connection, board: Board) -> None:
+    """An agent with flipped bytes and the right size is brought anew when it answers nonsense."""
+    path = Path(ensure_agent(connection, board))
+    raw = agent_zip().data
+    path.write_bytes(bytes(255 - byte for byte in raw))
+    ask(connection, board, ProbeAsk(connection.root), ProbeAnswer)
+    assert path.read_bytes() == raw
+
+
 @pytest.mark.parametrize("python", ["/no/such/python3", "no-such-python3", "/etc/hostname", "/"])
 def test_no_python(connection: Connection, board: Board, root: Path, python: str) -> None:
     """A board without that Python is told to get one, whether the agent is there yet or not; exit code 6."""
@@ -150,11 +159,11 @@ def test_other_wire_version(connection: Connection, board: Board, tmp_path: Path
 
 
 def test_crash(connection: Connection, board: Board) -> None:
-    """A crash of the real agent comes back as an error with its traceback; exit code 1."""
+    """A crash of the real agent comes back as one line and a plea, not a traceback; exit code 1."""
     with pytest.raises(BrambleError, match="null byte") as caught:
         ask(connection, board, ProbeAsk("\0"), ProbeAnswer)
     assert type(caught.value) is BrambleError
-    assert "Traceback" in caught.value.hint
+    assert caught.value.hint == "this is a bug in Bramble: please report it"
     assert caught.value.exit_code == 1
 
 
@@ -202,3 +211,22 @@ def test_upload_leaves_no_part(connection: Connection, board: Board, tmp_path: P
     upload(connection, board, source, f"{connection.root}/in/model")
     assert [path.name for path in Path(connection.root, "in").iterdir()] == ["model"]
     assert Path(connection.root, "in/model").read_bytes() == b"model"
+
+
+def test_upload_that_another_was_faster_with(
+    connection: Connection, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost race for the last name is fine if the right bytes are there, and leaves no part; else it is an error."""
+
+    def refuse(source: str, target: str) -> None:
+        raise StorageError("cannot write")
+
+    monkeypatch.setattr(connection, "rename", refuse)
+    source, target = tmp_path / "source", Path(connection.root, "in/model")
+    source.write_bytes(b"model")
+    with pytest.raises(StorageError):
+        upload(connection, board, source, str(target))
+    assert list(target.parent.iterdir()) == []
+    target.write_bytes(b"model")
+    upload(connection, board, source, str(target))
+    assert list(target.parent.iterdir()) == [target]

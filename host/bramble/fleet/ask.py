@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from posixpath import join
 from typing import TypeVar
 
-from bramble.errors import BrambleError, IncompatibleError, UnreachableError, from_agent
+from bramble.errors import BrambleError, IncompatibleError, StorageError, UnreachableError, from_agent
 from bramble.fleet.agent_zip import agent_zip
 from bramble.fleet.types import Board, Connection, Done
 from bramble_agent.codec import decode, encode
@@ -19,6 +22,8 @@ from bramble_agent.wire import WIRE_VERSION, ErrorAnswer
 T = TypeVar("T")
 
 NO_PYTHON = (126, 127)  # what a shell says of a command that cannot be run, or is not there
+REPORT_IT = "this is a bug in Bramble: please report it"
+REMOVE = "import os,sys;os.remove(sys.argv[1])"
 HASH = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())"
 
 
@@ -28,9 +33,11 @@ def ask(connection: Connection, board: Board, request: object, kind: type[T], ti
     Raises the host's error for what the agent refuses, UnreachableError where it dies in the middle.
     """
     verb = type(request).__name__.removesuffix("Ask").lower()
-    message = {"version": WIRE_VERSION, "ask": verb, "body": encode(request)}
+    message = json.dumps({"version": WIRE_VERSION, "ask": verb, "body": encode(request)}).encode()
     agent = ensure_agent(connection, board)
-    done = connection.run([board.python, agent], json.dumps(message).encode(), timeout_s)
+    done = connection.run([board.python, agent], message, timeout_s)
+    if _is_odd(done) and _repaired(connection, board, agent):
+        done = connection.run([board.python, agent], message, timeout_s)
     return decode_answer(board, done, kind)
 
 
@@ -41,11 +48,39 @@ def decode_answer(board: Board, done: Done, kind: type[T]) -> T:
         if held["version"] != WIRE_VERSION:
             raise IncompatibleError(f"{board.name}: the agent speaks wire version {held['version']}", "push again")
         if "error" in held:
-            refused = decode(ErrorAnswer, held["error"])
-            raise from_agent(refused.code, f"{board.name}: {refused.message}", refused.hint)
+            raise _refusal(board, decode(ErrorAnswer, held["error"]))
         return decode(kind, held["answer"])
     except (ValueError, KeyError, TypeError, AgentError) as error:
         raise _failed(board, done, "stopped in the middle of its answer") from error
+
+
+def _refusal(board: Board, refused: ErrorAnswer) -> BrambleError:
+    """The error for an agent's refusal; of a crash's traceback only the last line is shown."""
+    if refused.code != "crash":
+        return from_agent(refused.code, f"{board.name}: {refused.message}", refused.hint)
+    lines = refused.hint.strip().splitlines() or [refused.message]
+    return BrambleError(f"{board.name}: the agent crashed: {lines[-1]}", REPORT_IT)
+
+
+def _is_odd(done: Done) -> bool:
+    """Whether an agent said what a whole one never says: a damaged file on the board may be the cause."""
+    if done.status < 0 or done.status in NO_PYTHON:
+        return False
+    try:
+        held = json.loads(done.stdout)
+    except ValueError:
+        return True
+    error = held.get("error") if isinstance(held, dict) else None
+    return isinstance(error, dict) and error.get("code") == "crash"
+
+
+def _repaired(connection: Connection, board: Board, path: str) -> bool:
+    """Put our agent there anew if the one on the board has other bytes; whether it had."""
+    packed = agent_zip()
+    if _sha256_there(connection, board, path) == hashlib.sha256(packed.data).hexdigest():
+        return False
+    _upload_agent(connection, board, path)
+    return True
 
 
 def ensure_agent(connection: Connection, board: Board) -> str:
@@ -53,27 +88,56 @@ def ensure_agent(connection: Connection, board: Board) -> str:
     packed = agent_zip()
     path = join(connection.root, "agents", f"{packed.digest}.zip")
     if connection.size(path) != len(packed.data):
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / "agent.zip"
-            source.write_bytes(packed.data)
-            upload(connection, board, source, path)
+        _upload_agent(connection, board, path)
     return path
 
 
+def _upload_agent(connection: Connection, board: Board, path: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "agent.zip"
+        source.write_bytes(agent_zip().data)
+        upload(connection, board, source, path)
+
+
 def upload(connection: Connection, board: Board, source: Path, target: str) -> None:
-    """Copy a file to a board: to ``.part``, its sha256 compared on the far side, then renamed.
+    """Copy a file to a board: to a ``.part`` of our own, its sha256 compared on the far side, then renamed.
 
     Raises StorageError, UnreachableError, or IncompatibleError where the board has no Python.
     """
-    part = f"{target}.part"
+    part = f"{target}.{os.getpid()}-{secrets.token_hex(4)}.part"
+    try:
+        _put_whole(connection, board, source, part, target)
+    except BrambleError:
+        _remove(connection, board, part)
+        raise
+
+
+def _put_whole(connection: Connection, board: Board, source: Path, part: str, target: str) -> None:
+    expected = hashlib.sha256(source.read_bytes()).hexdigest()
     connection.put(source, part)
     done = connection.run([board.python, "-c", HASH, part], b"", 120.0)
     if done.status:
         raise _failed(board, done, f"stopped while it checked {target}")
-    expected = hashlib.sha256(source.read_bytes()).hexdigest()
     if done.stdout.decode(errors="replace").strip() != expected:
         raise UnreachableError(f"{board.name}: {target} did not arrive whole", "push again; check the board's storage")
-    connection.rename(part, target)
+    try:
+        connection.rename(part, target)
+    except StorageError:
+        if _sha256_there(connection, board, target) != expected:  # else another push was faster
+            raise
+        _remove(connection, board, part)
+
+
+def _remove(connection: Connection, board: Board, path: str) -> None:
+    """Remove a file on the board where that can be; the error that led here is the one to tell."""
+    with suppress(BrambleError):
+        connection.run([board.python, "-c", REMOVE, path], b"", 30.0)
+
+
+def _sha256_there(connection: Connection, board: Board, path: str) -> str:
+    """The sha256 of a file on the board; empty where it cannot be read."""
+    done = connection.run([board.python, "-c", HASH, path], b"", 120.0)
+    return "" if done.status else done.stdout.decode(errors="replace").strip()
 
 
 def _failed(board: Board, done: Done, what: str) -> BrambleError:
