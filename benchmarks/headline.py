@@ -69,6 +69,7 @@ def _keep(name: str, report: dict, runs: Path) -> None:  # type: ignore[type-arg
     for folder in ("local", "models"):
         (RESULTS / folder).mkdir(parents=True, exist_ok=True)
     report["recipe_table"]["model"]["keras"] = None if report["recipe_table"]["model"]["keras"] is None else PRETRAINED
+    report["board"].pop("hostname", None)
     (RESULTS / "local" / f"{name}.json").write_text(json.dumps(report, ensure_ascii=False) + "\n")
     packed = next(path for path in (runs / report["recipe"]).glob("*/bundle.zip") if _digest(path) == report["bundle"])
     with zipfile.ZipFile(packed) as archive, tempfile.TemporaryDirectory() as folder:

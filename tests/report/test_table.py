@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bramble.report.facts import make_report
 from bramble.report.table import render, scheme_of
-from bramble_agent.wire import Scores
+from bramble_agent.wire import Budget, Scores
 
 from .by_hand import AFTER, BITS, ENERGY, VERIFY, bench, bundle, on_board, report
 
@@ -20,7 +20,7 @@ MEASURED = """
 tiny-int8 on pi (Raspberry Pi 4 Model B, Cortex-A72, ai-edge-litert 2.1.0, 1 thread)
                     float32         int8
   accuracy          93.33 %      92.50 %    360 test pictures
-  model             40.0 kB        {size} B    {ratio}x smaller, {size} B to send
+  model             40.0 kB        {size} B    {ratio}x smaller, {packed} B compressed
   latency p50             –      50.0 µs    100 samples
   latency p90             –      90.0 µs
   latency p95             –      95.0 µs
@@ -40,7 +40,7 @@ BUILT = """
 tiny-int8
               float32     int8
   accuracy          –        –    not scored
-  model             –    {size} B    {size} B to send
+  model             –    {size} B    {packed} B compressed
   budget           value         limit
   ? accuracy           –    ≥    90.00 %    not scored
   ✓ size           {size} B    ≤    20.0 kB
@@ -63,14 +63,16 @@ def test_whole_text_after_a_measurement(tmp_path: Path, width: int) -> None:
     """All figures fit into 80 columns and stay the same in 120."""
     made = report(tmp_path)
     size = made["size"]["model_bytes"]
-    assert text(made, width) == MEASURED.format(size=size, ratio=f"{40_000 / size:.1f}")
+    assert text(made, width) == MEASURED.format(
+        size=size, packed=made["size"]["shipped_bytes"], ratio=f"{40_000 / size:.1f}"
+    )
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_whole_text_after_a_build(tmp_path: Path, width: int) -> None:
     """Without a board and without scores, dashes stand for what is unknown, and the budget says why it is undecided."""
     made = make_report(bundle(tmp_path, scores=Scores()), {}, None)
-    assert text(made, width) == BUILT.format(size=made["size"]["model_bytes"])
+    assert text(made, width) == BUILT.format(size=made["size"]["model_bytes"], packed=made["size"]["shipped_bytes"])
 
 
 def test_narrow_terminal_loses_no_verdict(tmp_path: Path) -> None:
@@ -121,3 +123,8 @@ def test_throttling_is_told(tmp_path: Path) -> None:
     """A board that was throttled says so below the figures, with advice."""
     shown = text(report(tmp_path, on_board(bench=bench(after=replace(AFTER, throttled_bits=BITS)))))
     assert "! the board was under-voltage, throttled: a better power supply, or cooling\n" in shown
+
+
+def test_no_budget_is_told(tmp_path: Path) -> None:
+    """A pass that nothing was asked for says so."""
+    assert text(report(tmp_path, budget=Budget())).endswith(" PASS  no budget set\n")

@@ -37,6 +37,17 @@ def test_accuracy_must_reach_its_limit(limit: float, verdict: Verdict) -> None:
     assert line({"accuracy": limit}) == Line("accuracy", limit, 0.925, verdict, reason)
 
 
+@pytest.mark.parametrize(
+    ("tested", "limit", "verdict"),
+    [(99, 0.9, UNDECIDED), (99, 0.95, UNDECIDED), (99, 0.5, PASS), (99, 0.999, MISSED), (100, 0.9, PASS)],
+)
+def test_accuracy_on_few_pictures(tested: int, limit: float, verdict: Verdict) -> None:
+    """Below 100 pictures a limit inside the interval is undecided, and the reason says so; else the value rules."""
+    found = line({"accuracy": limit}, scores=replace(SCORES, tested=tested))
+    assert found.verdict is verdict
+    assert ("only 99 test pictures" in found.reason) == (verdict is UNDECIDED)
+
+
 def test_accuracy_that_nobody_scored_is_undecided() -> None:
     """A bundle without a score can neither pass nor miss."""
     assert line({"accuracy": 0.5}, scores=Scores()) == Line("accuracy", 0.5, None, UNDECIDED, "not scored")
@@ -136,10 +147,11 @@ def test_what_only_a_board_tells_is_undecided_without_one(name: str) -> None:
     ("answer", "expected"),
     [
         (VERIFY, Line("golden_answers", 0.0, 0.0, PASS, "within 0 LSB")),
+        (replace(VERIFY, max_lsb=1, tolerance="1 LSB"), Line("golden_answers", 1.0, 1.0, PASS, "within 1 LSB")),
         (replace(VERIFY, ok=False, max_lsb=2), Line("golden_answers", 0.0, 2.0, MISSED, "within 0 LSB")),
         (
             replace(VERIFY, max_lsb=None, max_abs=0.5, ok=False, tolerance="0.01 absolute"),
-            Line("golden_answers", 0.0, 0.5, MISSED, "within 0.01 absolute"),
+            Line("golden_answers", 0.01, 0.5, MISSED, "within 0.01 absolute"),
         ),
     ],
 )

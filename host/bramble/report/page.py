@@ -9,7 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from bramble.report import charts, units
-from bramble.report.table import scheme_of
+from bramble.report.table import has_budget, scheme_of
 
 
 def make_page(report: dict[str, Any]) -> str:
@@ -25,6 +25,7 @@ def make_page(report: dict[str, Any]) -> str:
     raw = json.dumps(report, ensure_ascii=False).replace("<", "\\u003c")
     return environment.get_template("page.html.j2").render(
         report=report,
+        has_budget=has_budget(report),
         scheme=scheme_of(report),
         raw=Markup(raw),  # noqa: S704 - JSON with its "<" escaped
         pictures=_pictures(report),
@@ -58,7 +59,7 @@ def _size_bars(report: dict[str, Any]) -> str:
     rows = [
         ("float32 file", size["float_bytes"]),
         (f"{scheme_of(report)} file", size["model_bytes"]),
-        ("to send", size["shipped_bytes"]),
+        ("compressed", size["shipped_bytes"]),
     ]
     names, values = zip(*(row for row in rows if row[1]), strict=True)
     return charts.bars(names, values, [units.si(value, "B") for value in values], charts.LEAF)

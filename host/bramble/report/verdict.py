@@ -2,7 +2,8 @@
 
 A latency is judged by its 99 % order-statistic interval: wholly under the limit passes, wholly over it misses, across
 it is undecided; so is one that too few samples carry, or that conditions spoil (unless it passes even so). An energy is
-judged by its interval likewise. Exit codes: pass 0, missed 3, undecided 4.
+judged by its interval likewise. An accuracy is judged by its value; on fewer than ``FEW`` test pictures it is undecided
+where Wilson's 99 % interval has the limit inside. Exit codes: pass 0, missed 3, undecided 4.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from enum import StrEnum
 from bramble.report.conditions import Warn
 from bramble_agent.timing import Z99, interval, needed, percentile
 from bramble_agent.wire import BenchAnswer, Budget, Scores, VerifyAnswer
+
+FEW = 100  # test pictures below which a value alone does not decide an accuracy
 
 
 class Verdict(StrEnum):
@@ -59,7 +62,7 @@ def judge(budget: Budget, measured: Measured) -> tuple[Line, ...]:
     if answers is not None:
         value = float(answers.max_abs if answers.max_lsb is None else answers.max_lsb)
         verdict = Verdict.PASS if answers.ok else Verdict.MISSED
-        lines.append(Line("golden_answers", 0.0, value, verdict, f"within {answers.tolerance}"))
+        lines.append(Line("golden_answers", _allowed(answers), value, verdict, f"within {answers.tolerance}"))
     return tuple(lines)
 
 
@@ -72,9 +75,7 @@ def overall(lines: tuple[Line, ...]) -> Verdict:
 def _line(name: str, limit: float, measured: Measured) -> Line:
     bench = measured.bench
     if name == "accuracy":
-        value = measured.scores.accuracy
-        line = _simple(name, limit, value, value is not None and value >= limit, "not scored")
-        return line if value is None else replace(line, reason=_known_to(value, measured.scores.tested))
+        return _accuracy(name, limit, measured.scores)
     if name == "size_bytes":
         return _simple(name, limit, measured.model_bytes, measured.model_bytes <= limit, "")
     if bench is None:
@@ -87,14 +88,29 @@ def _line(name: str, limit: float, measured: Measured) -> Line:
     return _latency(name, limit, bench, measured.warnings)
 
 
-def _known_to(accuracy: float, tested: int) -> str:
-    """How well so many pictures tell an accuracy: Wilson's 99 % interval (1927). The verdict is on the value."""
-    if not tested:
-        return ""
+def _allowed(answers: VerifyAnswer) -> float:
+    """How far a golden answer may be off: what ``tolerance`` begins with ("1 LSB", "0.0003 absolute")."""
+    return float(answers.tolerance.split()[0])
+
+
+def wilson(share: float, tested: int) -> tuple[float, float]:
+    """The 99 % interval of a share that ``tested`` trials told (Wilson 1927)."""
     z2 = Z99**2 / tested
-    middle = (accuracy + z2 / 2) / (1 + z2)
-    spread = Z99 / (1 + z2) * math.sqrt(accuracy * (1 - accuracy) / tested + z2 / (4 * tested))
-    return f"known to {(middle - spread) * 100:.1f}–{(middle + spread) * 100:.1f} %"
+    middle = (share + z2 / 2) / (1 + z2)
+    spread = Z99 / (1 + z2) * math.sqrt(share * (1 - share) / tested + z2 / (4 * tested))
+    return middle - spread, middle + spread
+
+
+def _accuracy(name: str, limit: float, scores: Scores) -> Line:
+    value, tested = scores.accuracy, scores.tested
+    line = _simple(name, limit, value, value is not None and value >= limit, "not scored")
+    if value is None or not tested:
+        return line
+    low, high = wilson(value, tested)
+    known = f"known to {low * 100:.1f}–{high * 100:.1f} %"
+    if tested < FEW and low < limit <= high:
+        return replace(line, verdict=Verdict.UNDECIDED, reason=f"{known}: only {tested} test pictures")
+    return replace(line, reason=known)
 
 
 def _simple(name: str, limit: float, value: float | None, passes: bool, absent: str) -> Line:
