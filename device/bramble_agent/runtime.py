@@ -83,6 +83,14 @@ def load(model: Path | bytes, threads: int = 1) -> Engine:
     return Engine(interpreter, name, module.version, kernels)
 
 
+def import_runtime() -> None:
+    """Import the runtime that ``load`` will use, so that what ``load`` takes after this is the model's alone.
+
+    Raises RuntimeMissing.
+    """
+    _import()
+
+
 def need_numpy() -> None:
     """Raise RuntimeMissing where NumPy is not installed, or does not import (a system library of it is missing)."""
     try:

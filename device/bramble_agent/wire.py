@@ -140,9 +140,10 @@ class VerifyAsk:
 
 @dataclass(frozen=True)
 class BenchAsk:
-    """Time the bundle's model. Stops once ``min_runs`` and ``min_s`` are both reached, or at ``max_s`` or ``max_runs``.
+    """Time the bundle's model. Stops once ``min_runs`` and ``min_s`` are both reached, or at ``max_s``.
 
-    The policy is that of TFLite's benchmark_model, so that numbers stay comparable.
+    The policy is that of TFLite's benchmark_model, so that numbers stay comparable. At most ``max_runs`` samples are
+    kept, evenly spread over all calls: every one, or every 2nd, 4th, … if there are more.
     """
 
     bundle: str

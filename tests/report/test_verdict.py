@@ -91,7 +91,7 @@ def test_latency_is_judged_by_its_interval(limit: float, verdict: Verdict) -> No
 
 @pytest.mark.parametrize(
     ("name", "few", "needed"),
-    [("p50_ms", 6, 7), ("p90_ms", 43, 44), ("p95_ms", 89, 90), ("p99_ms", 458, 459)],  # ⌈ln 0.01 / ln q⌉
+    [("p50_ms", 7, 8), ("p90_ms", 43, 44), ("p95_ms", 89, 90), ("p99_ms", 458, 459)],  # qⁿ + (1 − q)ⁿ ≤ 0.01
 )
 def test_too_few_samples_are_undecided(name: str, few: int, needed: int) -> None:
     """A percentile that the samples do not carry is undecided, however fine they are, and says how many it needs."""
