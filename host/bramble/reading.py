@@ -20,6 +20,9 @@ import pydantic
 from bramble.errors import RecipeError
 from bramble.recipe import Recipe, Stage
 
+NAMED = "must be lower-case letters, digits, '-', '_' and '.', 64 at most, a letter or digit first"
+PAIR = "must be two whole numbers like [96, 96]"
+PAIRS = {"size": PAIR, "range": "must be two numbers like [0.0, 1.0]"}
 Key = tuple[str | int, ...]
 
 
@@ -167,8 +170,16 @@ def _explain(error: Any, key: Key) -> str:
         return f'{name}: every [[stage]] needs do = "…"'
     if kind == "value_error":
         return str(error["ctx"]["error"])
-    said = str(error["msg"]).replace("Input should", "should")
-    return f"{name}: {said}, got {error['input']!r}"
+    return _plainly(error, key)
+
+
+def _plainly(error: Any, key: Key) -> str:
+    """A value that is wrong, in words of ours where pydantic's are a programmer's."""
+    pattern = error["type"] == "string_pattern_mismatch"
+    said = NAMED if pattern else str(error["msg"]).replace("Input should", "should")
+    if key[0] == "data" and key[1:2] and key[1] in PAIRS:
+        key, said = key[:2], PAIRS[str(key[1])]
+    return f"{'.'.join(map(str, key))}: {said}, got {error['input']!r}"
 
 
 def _hint(error: Any) -> str:

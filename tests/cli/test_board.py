@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bramble.cli.board import lacking
 from making import bundle_digest, make_bundle
 from running import bramble, environment
 from serving import Server, fingerprint_of, make_key, serving, speaking
@@ -174,6 +175,27 @@ def test_list(pi: str, tmp_path: Path) -> None:
     table = run("board", "list", cwd=tmp_path).splitlines()
     assert [line.split()[0] for line in table] == ["board", "local", "pi"]
     assert list(json.loads(run("board", "list", "--json", cwd=tmp_path))) == ["local", "pi"]
+
+
+def test_list_shows_what_is_pinned(pi: str, server: Server, tmp_path: Path) -> None:
+    """Fingerprint and key file are in the table, whole."""
+    told = run("board", "list", cwd=tmp_path)
+    assert server.fingerprint() in told
+    assert str(server.user_key) in told
+
+
+def test_add_does_not_replace(pi: str, home: Path, tmp_path: Path) -> None:
+    """A name that is taken is refused before anybody is called, and --force goes on; exit codes 2 and 5."""
+    told = run("board", "add", pi, "pi@127.0.0.1:1", cwd=tmp_path, status=2)
+    assert "there is a board 'pi' already" in told
+    assert "--force" in told
+    run("board", "add", pi, "pi@127.0.0.1:1", "--force", cwd=tmp_path, status=5)
+
+
+@pytest.mark.parametrize(("facts", "count"), [(([], None), 2), ((["one"], None), 1), ((["one"], "2.0"), 0)])
+def test_what_a_board_lacks(facts: tuple[list[str], str | None], count: int) -> None:
+    """A board without a runtime, or without NumPy, is told what to install."""
+    assert len(lacking({"runtimes": facts[0], "numpy": facts[1]})) == count
 
 
 def test_probe(pi: str, tmp_path: Path) -> None:

@@ -181,3 +181,18 @@ def test_what_is_no_report_exits_with_2(work: Path, failed: Failed, verb: str, t
     if text is not None:
         (work / "some.json").write_text(text)
     assert "some.json is not a report" in failed(bramble(verb, "some.json", cwd=work), 2)
+
+
+def test_a_copys_page_goes_beside_it(work: Path) -> None:
+    """The page of another file than report.json has its name; the neighbouring report is left alone."""
+    made = written(work / "run", Budget())
+    (work / "run" / "old.json").write_text(json.dumps({**made, "recipe": "older"}))
+    before = {path.name: path.read_bytes() for path in (work / "run").glob("report.*")}
+    assert bramble("report", "run/old.json", cwd=work).stdout.endswith("report  run/old.html\n")
+    assert {path.name: path.read_bytes() for path in (work / "run").glob("report.*")} == before
+
+
+def test_nothing_is_cut_in_a_pipe(work: Path) -> None:
+    """A bundle's digest is whole where no terminal is."""
+    bundle = make_bundle(work / "bundle")
+    assert bundle_digest(bundle) in bramble("inspect", "bundle", cwd=work).stdout

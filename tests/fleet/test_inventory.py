@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,11 @@ def test_no_secret_has_a_place() -> None:
         "Board(name='pi', host='10.0.0.7', user='pi', port=2222, host_key='ssh-ed25519 AAAA', key_file='/keys/id', "
         "python='/opt/venv/bin/python', root='/mnt/bramble')"
     )
+
+
+def test_two_at_once_lose_nothing(home: Path) -> None:
+    """Boards that are added at the same moment are all there afterwards."""
+    added = [dataclasses.replace(PI, name=f"pi{number}") for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save_board, added))
+    assert set(boards()) == {"local", *(board.name for board in added)}

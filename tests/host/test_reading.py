@@ -155,3 +155,12 @@ def test_recipe_of_the_zoo_by_name() -> None:
     """A name of the zoo is enough, and wins over a file of the same name."""
     assert find_recipe("digits-int8").name == "digits-int8.toml"
     assert read_recipe("digits-int8").recipe.name == "digits-int8"
+
+
+def test_patterns_and_pairs_in_plain_words() -> None:
+    """A name and a size that cannot be are told without a regular expression or a word of Python's."""
+    with pytest.raises(RecipeError, match="name: must be lower-case letters, digits"):
+        read_recipe("digits-int8", ['name="My Recipe"'])
+    for size in ("[96]", "96", "[96, 96, 3]", "[9.5, 96]"):
+        with pytest.raises(RecipeError, match=r"data.size.*: must be two whole numbers like \[96, 96\]"):
+            read_recipe("digits-int8", [f"data.size={size}"])

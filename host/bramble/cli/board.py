@@ -23,6 +23,7 @@ def add(
     fingerprint: Annotated[
         str, typer.Option("--fingerprint", metavar="SHA256:…", help="Pin the host key without asking, if it is this.")
     ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a known board of that name.")] = False,
     json: options.Json = False,
 ) -> None:
     """Log in to a board once, pin its host key after showing it, and remember it."""
@@ -32,6 +33,7 @@ def add(
     from bramble.fleet.types import Board
 
     check_name(name)
+    _refuse_known(name, force)
     user, host, port = parse_address(address)
     host_key = host_key_of(host, port)
     _trust(f"{host}:{port}", fingerprint_of(host_key), fingerprint)
@@ -43,6 +45,8 @@ def add(
         show_json({**asdict(board), "facts": answer})
     else:
         show(f"added {name}: {answer['facts']['model']}, {board.address}")
+    for absent in lacking(answer["facts"]):
+        typer.echo(f"warning: {absent}", err=True)
 
 
 @app.command("list")
@@ -56,9 +60,11 @@ def list_(json: options.Json = False) -> None:
         return
     from rich.table import Table
 
-    table = Table("board", "address", "python", "root", box=None)
+    table = Table(box=None)
+    for title in ("board", "address", "python", "root", "host key", "key file"):
+        table.add_column(title, overflow="fold")
     for name, board in known.items():
-        table.add_row(name, board.address, board.python, board.root)
+        table.add_row(name, board.address, board.python, board.root, _pinned(board.host_key), board.key_file)
     show(table)
 
 
@@ -93,6 +99,36 @@ def remove(board: options.BoardName) -> None:
 
     remove_board(board)
     show(f"removed {board}")
+
+
+def _pinned(host_key: str) -> str:
+    from bramble.fleet.ssh_login import fingerprint
+
+    try:
+        return fingerprint(host_key) if host_key else ""
+    except (ValueError, IndexError):
+        return f"damaged: {host_key}"
+
+
+def _refuse_known(name: str, force: bool) -> None:
+    from bramble.errors import UsageError
+    from bramble.fleet.inventory import boards
+
+    known = boards()
+    if name in known and not force:
+        raise UsageError(
+            f"there is a board {name!r} already: {known[name].address}", "choose another name, or replace it: --force"
+        )
+
+
+def lacking(facts: dict[str, Any]) -> list[str]:
+    """What a board must still get before a model can run there."""
+    absent = []
+    if not facts["runtimes"]:
+        absent.append("the board has no runtime: install ai-edge-litert, or tflite-runtime with numpy<2")
+    if not facts["numpy"]:
+        absent.append("the board has no numpy: install python3-numpy")
+    return absent
 
 
 def _ask_probe(board: Any) -> dict[str, Any]:

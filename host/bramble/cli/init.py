@@ -54,12 +54,28 @@ def init(
         raise UsageError(f"{recipe} is there already", "edit it, or name another with --recipe")
     if not pictures.is_dir():
         raise UsageError(f"there is no folder {pictures}", "give the folder that holds one sub-folder a class")
-    name = re.sub(r"[^a-z0-9._-]+", "-", pictures.resolve().name.lower()).strip("-._") or "pictures"
+    _refuse_too_few(pictures)
+    name = re.sub(r"[^a-z0-9._-]+", "-", pictures.resolve().name.lower()).strip("-._")[:64] or "pictures"
     path = Path(os.path.relpath(pictures, recipe.parent)).as_posix()
     try:
+        recipe.parent.mkdir(parents=True, exist_ok=True)
         recipe.write_text(PICTURES.format(name=name, path=json.dumps(path, ensure_ascii=False)), encoding="utf-8")
         schema = json.dumps(recipe_schema(), indent=1) + "\n"
         (recipe.parent / "bramble.schema.json").write_text(schema, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"cannot write {recipe}: {error.strerror}") from error
     show(f"wrote {recipe} (and bramble.schema.json for your editor); next: bramble deploy {recipe}")
+
+
+def _refuse_too_few(pictures: Path) -> None:
+    """Raise UsageError, with what was found, for a folder that is no two classes of pictures."""
+    from bramble.datasets.folder import count_classes
+    from bramble.errors import UsageError
+
+    found = count_classes(pictures)
+    if len(found) < 2:
+        told = ", ".join(f"{name} ({count})" for name, count in found.items()) or "none"
+        raise UsageError(
+            f"{pictures} holds {len(found)} class folder(s) with pictures, needs 2; found: {told}",
+            "put the pictures of each class into a sub-folder of its own",
+        )

@@ -66,6 +66,8 @@ def inspect(
     from rich.table import Table
 
     table = Table(box=None, show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     for name, value in facts.items():
         shown = "\n".join(map(str, value)) if isinstance(value, list) else value
         table.add_row(name, f"{shown:,}" if isinstance(shown, int) else str(shown))
@@ -73,15 +75,15 @@ def inspect(
 
 
 def report(path: ReportPath, json: options.Json = False) -> None:
-    """Show a report again, and write its page anew."""
-    from bramble.report.files import read_report, write_report
+    """Show a report again, and write its page anew beside it."""
+    from bramble.report.files import read_report, write_page
     from bramble.report.table import render
 
     held = read_report(path)
     if json:
         show_json(held)
         return
-    page = write_report(path if path.is_dir() else path.parent, held)
+    page = write_page((path / "report.json" if path.is_dir() else path).with_suffix(".html"), held)
     show(render(held))
     show(f"\nreport  {page}")
 

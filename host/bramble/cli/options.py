@@ -16,7 +16,7 @@ Runs = Annotated[Path, typer.Option("--runs", envvar="BRAMBLE_RUNS", metavar="DI
 Fresh = Annotated[bool, typer.Option("--fresh", help="Compute everything anew, ignore what was made before.")]
 Strict = Annotated[bool, typer.Option("--strict", help="A damaged picture is an error, not skipped.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Interpreter threads on the board.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Interpreter threads on the board.")]
 Profile = Annotated[str, typer.Option("--profile", help="quick (64 samples) or standard (662 samples, p99).")]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 INTERRUPTED = 130
+WIDE = 10_000  # columns where nobody looks: nothing is cut in a pipe
 
 
 def show_error(message: str, hint: str) -> None:
@@ -34,10 +35,12 @@ def show_error(message: str, hint: str) -> None:
 
 
 def show(thing: object) -> None:
-    """Print something rich can render on stdout; text as it is, for names and paths may look like markup."""
+    """Print something rich can render on stdout, uncut in a pipe; text as it is: names may look like markup."""
     from rich.console import Console
 
-    Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False, emoji=False).print(thing)
+    at_terminal = sys.stdout.isatty()
+    width = None if at_terminal else WIDE
+    Console(soft_wrap=not at_terminal, width=width, highlight=False, markup=False, emoji=False).print(thing)
 
 
 def show_json(value: Any) -> None:

@@ -1,14 +1,14 @@
 """A folder of pictures, one sub-folder a class: ``pictures/cat/1.jpg``, ``pictures/dog/a.png``.
 
 With ``train`` and ``test`` sub-folders (each holding the classes) that split is kept. Otherwise a share of each class
-is the test set, chosen by the digest of the file's content: adding pictures never moves one from one side to the
-other, and a copy of a picture lands on the same side.
+is the test set: the pictures with the lowest digests of their content, so that adding pictures moves few from one side
+to the other, and a copy of a picture lands on the same side.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class _Picture:
 
 def source(how: Data, base: Path, strict: bool, warn: Callable[[str], None]) -> Source:
     """Pictures under ``how.path`` (relative to ``base``). Raises DataError where there are none, or too few classes."""
-    root = (base / str(how.path)).expanduser()
+    root = base / Path(str(how.path)).expanduser()
     if not root.is_dir():
         raise DataError(f"data.path: there is no folder {root}", "it must hold one sub-folder of pictures a class")
     labels, pictures = _find(root, how.test)
@@ -45,18 +45,33 @@ def source(how: Data, base: Path, strict: bool, warn: Callable[[str], None]) -> 
 
 
 def _find(root: Path, share: float) -> tuple[tuple[str, ...], list[_Picture]]:
-    parts = {"train": False, "test": True}
-    split = all((root / part).is_dir() for part in parts)
-    roots = {root / part: is_test for part, is_test in parts.items()} if split else {root: False}
-    labels = sorted({entry.name for top in roots for entry in top.iterdir() if _is_class(entry)})
+    roots = _roots(root)
+    labels = _labels(roots)
     if len(labels) < 2:
         raise DataError(f"{root} holds {len(labels)} class folder(s) with pictures, needs 2", "one sub-folder a class")
     found = []
-    for top, in_test in roots.items():
+    for top, side in roots.items():
         for number, label in enumerate(labels):
-            for path in _pictures(top / label):
-                found.append(_Picture(path, number, in_test if split else _draw(path) < share))
+            paths = _pictures(top / label)
+            drawn = _draw(paths, share) if side is None else frozenset(paths if side else ())
+            found += [_Picture(path, number, path in drawn) for path in paths]
     return tuple(labels), found
+
+
+def count_classes(root: Path) -> dict[str, int]:
+    """How many pictures each class under ``root`` has."""
+    roots = _roots(root)
+    return {label: sum(len(_pictures(top / label)) for top in roots) for label in _labels(roots)}
+
+
+def _roots(root: Path) -> dict[Path, bool | None]:
+    """The folders that hold the classes, and whether they are the test set; None where that must be drawn."""
+    parts: dict[Path, bool | None] = {root / "train": False, root / "test": True}
+    return parts if all(part.is_dir() for part in parts) else {root: None}
+
+
+def _labels(roots: Iterable[Path]) -> list[str]:
+    return sorted({entry.name for top in roots for entry in top.iterdir() if _is_class(entry)})
 
 
 def _is_class(entry: Path) -> bool:
@@ -67,9 +82,13 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def _draw(path: Path) -> float:
-    """A number in [0, 1) that depends on the picture's content alone."""
-    return int(sha256_file(path)[:12], 16) / 16**12
+def _draw(paths: list[Path], share: float) -> frozenset[Path]:
+    """The share of one class with the lowest digests; at least one content on either side where there are two."""
+    digests = {path: sha256_file(path) for path in paths}
+    distinct = sorted(set(digests.values()))
+    count = min(max(round(share * len(distinct)), 1), len(distinct) - 1)
+    chosen = set(distinct[: max(count, 0)])
+    return frozenset(path for path, digest in digests.items() if digest in chosen)
 
 
 def _load(pictures: list[_Picture], spec: Pixels, strict: bool, warn: Callable[[str], None]) -> tuple[Images, Images]:

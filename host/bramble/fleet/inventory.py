@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import fcntl
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +62,22 @@ def check_name(name: str, where: str = "") -> None:
 def save_board(board: Board) -> None:
     """Add a board, or replace the one of its name. Raises UsageError for a name that cannot be one."""
     check_name(board.name)
-    document = _read()
     table = {key: value for key, value in dataclasses.asdict(board).items() if key != "name"}
-    document.setdefault("boards", tomlkit.table(is_super_table=True))[board.name] = table
-    _write(document)
+    with _alone():
+        document = _read()
+        document.setdefault("boards", tomlkit.table(is_super_table=True))[board.name] = table
+        _write(document)
 
 
 def remove_board(name: str) -> None:
     """Forget a board. Raises UsageError where there is none of that name."""
     if name == LOCAL:
         raise UsageError("the board 'local' is this machine and always there")
-    find_board(name)
-    document = _read()
-    del document["boards"][name]
-    _write(document)
+    with _alone():
+        find_board(name)
+        document = _read()
+        del document["boards"][name]
+        _write(document)
 
 
 def parse_address(address: str) -> tuple[str, str, int]:
@@ -105,6 +109,27 @@ def _read() -> Any:
     return document
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the folder's lock: of two commands that change boards.toml, the second reads what the first wrote."""
+    folder = config_dir()
+    _read()  # what cannot be read is told before the folder is made
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritten(error) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _unwritten(error: OSError) -> StorageError:
+    return StorageError(f"cannot write {_path()}: {error.strerror}", "check the folder, or set $BRAMBLE_HOME")
+
+
 def _write(document: Any) -> None:
     path = _path()
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -113,9 +138,7 @@ def _write(document: Any) -> None:
         fresh.write_text(tomlkit.dumps(document), encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}", "check the folder, or set $BRAMBLE_HOME"
-        ) from error
+        raise _unwritten(error) from error
 
 
 def _board(name: str, table: Any) -> Board:

@@ -18,10 +18,22 @@ def write_report(folder: Path, report: dict[str, Any]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / "report.json", json.dumps(report, ensure_ascii=False))
-        _write(folder / "report.html", make_page(report))
     except OSError as error:
-        raise StorageError(f"cannot write the report to {folder}: {error.strerror}", "free some space") from error
-    return folder / "report.html"
+        raise _unwritten(folder, error) from error
+    return write_page(folder / "report.html", report)
+
+
+def write_page(page: Path, report: dict[str, Any]) -> Path:
+    """Write a report's page and nothing else; returns its path. Raises StorageError."""
+    try:
+        _write(page, make_page(report))
+    except OSError as error:
+        raise _unwritten(page.parent, error) from error
+    return page
+
+
+def _unwritten(folder: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot write the report to {folder}: {error.strerror}", "free some space")
 
 
 def read_report(path: Path) -> dict[str, Any]:

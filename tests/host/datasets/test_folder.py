@@ -53,26 +53,37 @@ def test_pixels_and_labels_belong_together(pictures: Path, tile: Tile) -> None:
     assert found == expected
 
 
-def test_test_set_is_drawn_by_content(pictures: Path) -> None:
-    """A file is a test picture if the first 12 hex digits of its sha256, as a fraction, are below the share."""
+def test_test_set_is_an_exact_share_of_each_class(pictures: Path) -> None:
+    """Of 12 pictures a class, 40 % are 5: those with the lowest sha256."""
     expected = {}
-    for path in pictures.rglob("*.png"):
-        draw = int(hashlib.sha256(path.read_bytes()).hexdigest()[:12], 16) / 16**12
-        expected[np.asarray(Image.open(path)).tobytes()] = draw < 0.4
-    assert 0 < sum(expected.values()) < len(expected)
+    for folder_of_class in (pictures / "cat", pictures / "dog"):
+        paths = sorted(folder_of_class.glob("*.png"), key=lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+        expected.update({np.asarray(Image.open(path)).tobytes(): n < 5 for n, path in enumerate(paths)})
     assert sides(pictures, test=0.4) == expected
 
 
-def test_adding_pictures_moves_none(pictures: Path, tile: Tile) -> None:
-    """Pictures that were there stay on their side when others are added, and a renamed copy joins its original."""
+@pytest.mark.parametrize(("share", "tested"), [(0.01, 2), (0.99, 22)])
+def test_each_side_has_every_class(pictures: Path, share: float, tested: int) -> None:
+    """However odd the share, a class of two or more is on both sides."""
+    assert sum(sides(pictures, test=share).values()) == tested
+
+
+def test_adding_pictures_moves_few(pictures: Path, tile: Tile) -> None:
+    """One more picture moves at most one other; a renamed copy joins its original and moves none."""
     before = sides(pictures, test=0.4)
-    for k in range(24, 60):
-        tile(k).save(pictures / "cat" / f"{k:03d}.png")
+    tile(24).save(pictures / "cat" / "024.png")
+    after = sides(pictures, test=0.4)
+    assert sum(after[pixels] != side for pixels, side in before.items()) <= 1
     for path in (pictures / "dog").glob("*.png"):
         shutil.copy(path, path.with_name(f"copy-{path.name}"))
-    after = sides(pictures, test=0.4)
-    assert len(after) == 60
-    assert {pixels: after[pixels] for pixels in before} == before
+    assert sides(pictures, test=0.4) == after
+
+
+def test_path_in_the_home(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that starts with ~ is below the home, wherever the recipe lies."""
+    monkeypatch.setenv("HOME", str(pictures.parent))
+    opened = open_source(Data(name="folder", path="~/pictures"), tmp_path / "other", None, True, print)
+    assert opened.labels == ("cat", "dog")
 
 
 def test_given_split_is_kept(pictures: Path, tmp_path: Path, tile: Tile) -> None:
