@@ -161,7 +161,7 @@ def _explain(error: Any, key: Key) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
         return f"unknown key {name!r}{_nearest(str(key[-1]), _known(error['loc'][:-1]))}"
-    if kind == "missing":
+    if kind == "missing" and not isinstance(key[-1], int):
         return f"key {name!r} is missing"
     if kind == "union_tag_invalid":
         given = str(error["ctx"]["tag"])
