@@ -1,6 +1,6 @@
 """Energy of inference, with the rung of the ladder it was read from: meter, pmic, rapl, model.
 
-    meter   a power sensor the kernel exposes (INA219/226/260: hwmon power1_input, µW), integrated over the window
+    meter   a power monitor that someone wired (INA219/226/260 …: hwmon power1_input, µW), integrated over the window
     pmic    Raspberry Pi 5's power chip: P ≈ 1.1451·ΣV·I + 0.5879 W (one published fit; blind to USB and HATs)
     rapl    Intel's and AMD's energy counter of the package (µJ)
     model   CPU-seconds · watts per busy core, from published board figures: for ranking, the interval says how rough
@@ -31,6 +31,8 @@ CORE_WATTS = (  # (board, watts per busy core: low, likely, high); (HPL − idle
     ("Raspberry Pi Zero 2", 0.3, 0.45, 0.7),
 )
 UNKNOWN_CORE_WATTS = (1.0, 5.0, 15.0)
+MONITORS = {"ina219", "ina226", "ina230", "ina231", "ina238", "ina260", "ina3221"}  # not a GPU's or a battery's sensor
+UNREADABLE = (OSError, ValueError, subprocess.SubprocessError)  # what a reading of power may fail with
 ERROR = {"meter": 0.02, "pmic": 0.15, "rapl": 0.10}  # relative; the pmic fit's is unknown and stated wide
 
 
@@ -79,15 +81,16 @@ class _Meter:
 
 def _meter(root: Path) -> _Meter | None:
     for sensor in sorted((root / "sys/class/hwmon").glob("hwmon*/power1_input")):
+        name = _read(sensor.parent / "name")
+        if name not in MONITORS:
+            continue
 
         def watts(path: Path = sensor) -> float:
             return int(path.read_text()) / 1e6
 
-        try:
-            watts()
-        except (OSError, ValueError):  # there, but of no use: perhaps the next one is
-            continue
-        return _sampled(watts, f"{_read(sensor.parent / 'name')} at {sensor}")
+        meter = _sampled(watts, f"{name} at {sensor}")
+        if meter is not None:  # else there, but of no use: perhaps the next one is
+            return meter
     return None
 
 
@@ -95,18 +98,22 @@ def _pmic(root: Path) -> _Meter | None:
     tool = shutil.which("vcgencmd") if root == ROOT else str(root / "usr/bin/vcgencmd")
     if tool is None or not Path(tool).exists():
         return None
-    first = _run(tool)
-    if "current" not in first:
-        return None
-    return _sampled(lambda: pmic_watts(_run(tool)), "vcgencmd pmic_read_adc, 1.1451·ΣV·I + 0.5879 W")
+    path = tool
+    return _sampled(lambda: pmic_watts(_run(path)), "vcgencmd pmic_read_adc, 1.1451·ΣV·I + 0.5879 W")
 
 
 def pmic_watts(text: str) -> float:
-    """Board watts from the lines of ``vcgencmd pmic_read_adc`` (NAME_A current(0)=x A, NAME_V volt(8)=y V)."""
+    """Board watts from the lines of ``vcgencmd pmic_read_adc`` (NAME_A current(0)=x A, NAME_V volt(8)=y V).
+
+    Raises ValueError where no rail has both: an old board, or another firmware's wording.
+    """
     found = re.findall(r"(\w+)_([AV]) (?:current|volt)\(\d+\)=([\d.]+)", text)
     amps = {name: float(value) for name, unit, value in found if unit == "A"}
     volts = {name: float(value) for name, unit, value in found if unit == "V"}
-    return 1.1451 * sum(amps[name] * volts[name] for name in amps.keys() & volts.keys()) + 0.5879
+    rails = amps.keys() & volts.keys()
+    if not rails:
+        raise ValueError("no rail with a current and a voltage")
+    return 1.1451 * sum(amps[name] * volts[name] for name in rails) + 0.5879
 
 
 def _rapl(root: Path) -> _Meter | None:
@@ -128,16 +135,20 @@ def _rapl(root: Path) -> _Meter | None:
     return _Meter(joules, str(zone))
 
 
-def _sampled(watts: Callable[[], float], detail: str, period_s: float = 0.05) -> _Meter:
-    """Integrate a power reading in a thread by the trapezoid rule."""
+def _sampled(watts: Callable[[], float], detail: str, period_s: float = 0.05) -> _Meter | None:
+    """Integrate a power reading in a thread by the trapezoid rule; None where the first reading fails."""
     stop, lock = threading.Event(), threading.Lock()
-    state = [0.0, time.perf_counter(), watts()]  # joules, when, watts then
+    try:
+        first = watts()
+    except UNREADABLE:
+        return None
+    state = [0.0, time.perf_counter(), first]  # joules, when, watts then
 
     def tick() -> None:
         with lock:
             try:
                 power = watts()
-            except (OSError, ValueError, subprocess.SubprocessError):  # a bus error now and then: hold the last value
+            except UNREADABLE:  # a bus error now and then: hold the last value
                 power = state[2]
             now = time.perf_counter()
             state[0] += (now - state[1]) * (power + state[2]) / 2.0
@@ -167,5 +178,5 @@ def _run(tool: str) -> str:
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()
-    except OSError:
-        return "power sensor"
+    except (OSError, ValueError):
+        return ""

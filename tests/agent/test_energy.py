@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import stat
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -32,10 +33,10 @@ def put(path: Path, text: str) -> Path:
     return path.with_suffix(".fresh").replace(path)
 
 
-def hwmon(root: Path, microwatts: str, number: int = 1) -> Path:
+def hwmon(root: Path, microwatts: str, number: int = 1, name: str = "ina226") -> Path:
     """A power sensor as the kernel shows it."""
     folder = root / f"sys/class/hwmon/hwmon{number}"
-    put(folder / "name", "ina226\n")
+    put(folder / "name", f"{name}\n")
     return put(folder / "power1_input", microwatts)
 
 
@@ -126,6 +127,17 @@ def test_useless_sensor_is_passed_over(tmp_path: Path) -> None:
     assert got.method == "rapl"
 
 
+@pytest.mark.parametrize("name", ["amdgpu", "acpi_power_meter", "ina2xx-like", "battery", ""])
+def test_sensor_of_something_else_is_no_meter(name: str, tmp_path: Path) -> None:
+    """A graphics card's power, and any other sensor that is no wired monitor, is not taken for the board's."""
+    hwmon(tmp_path, "9000000\n", number=0, name=name)
+    assert measure(os.abort, 0.1, tmp_path) is None
+    hwmon(tmp_path, "3000000\n", number=1, name="ina260")
+    got = measure(nap, 0.1, tmp_path)
+    assert got is not None
+    assert "ina260" in got.detail
+
+
 def test_rapl_over_its_turn(tmp_path: Path) -> None:
     """The counter turns over during the first inference: each inference still costs exactly 0.15 J."""
     turn = 262_143_328_850
@@ -157,6 +169,40 @@ def test_board_without_pmic(tmp_path: Path) -> None:
     """A Pi 4's vcgencmd does not know the question: no instrument."""
     vcgencmd(tmp_path, """echo 'error=1 error_msg="Command not registered"'""")
     assert measure(nap, 0.1, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no current here", "VDD_A current(1)=1.0A", "VDD_A current(1)=1.0A VCC_V volt(2)=2.0V"]
+)
+def test_pmic_without_a_rail(text: str) -> None:
+    """Text without one rail of both a current and a voltage is no reading; it is not the fit's constant 0.5879 W."""
+    with pytest.raises(ValueError, match="no rail"):
+        pmic_watts(text)
+
+
+@pytest.mark.parametrize("script", ["echo 'VDD_A current(1)=1.0A'", "exit 1", "not a script for this system"])
+def test_useless_pmic_falls_to_the_next_rung(script: str, tmp_path: Path) -> None:
+    """Where vcgencmd names no rail, the package's counter is read instead."""
+    vcgencmd(tmp_path, script)
+    rapl(tmp_path, 0, 1_000)
+    got = measure(nap, 0.1, tmp_path)
+    assert got is not None
+    assert got.method == "rapl"
+
+
+@pytest.mark.parametrize("error", [subprocess.TimeoutExpired("vcgencmd", 5), PermissionError("vcgencmd")])
+def test_pmic_that_hangs_or_cannot_run(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vcgencmd that does not answer in time, or that cannot be run, leaves its rung to the next."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    vcgencmd(tmp_path, "")
+    rapl(tmp_path, 0, 1_000)
+    monkeypatch.setattr(subprocess, "run", fail)
+    got = measure(nap, 0.1, tmp_path)
+    assert got is not None
+    assert got.method == "rapl"
 
 
 def test_ladder(tmp_path: Path) -> None:
