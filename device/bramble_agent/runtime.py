@@ -1,13 +1,15 @@
 """The one wrapper around a TFLite interpreter: whichever runtime is there, with errors that name the cause.
 
 ai-edge-litert is preferred (its int8 kernels are XNNPACK's), tflite-runtime serves 32-bit boards. Which one answered,
-and with which family of kernels, is part of every result: they differ by up to 1 LSB and by several times in speed.
+and with which family of kernels for which machine, is part of every result: they differ by up to 1 LSB and by several
+times in speed.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import platform
 import re
 import sys
 from pathlib import Path
@@ -36,7 +38,7 @@ class Engine:
     """A loaded model: fill inputs, ``invoke``, read outputs. Tensors are numbered in the model's own order."""
 
     def __init__(self, interpreter: Any, name: str, version: str, kernels: str) -> None:
-        """Wrap an interpreter whose tensors are allocated."""
+        """Wrap an interpreter whose tensors are allocated; ``kernels`` is "family/machine", as "xnnpack/aarch64"."""
         self._interpreter = interpreter
         self.runtime = f"{name} {version}"
         self.kernels = kernels
@@ -80,7 +82,7 @@ def load(model: Path | bytes, threads: int = 1) -> Engine:
         raise RuntimeMissing(f"{name} {module.version} imports but does not work: {reason}", INSTALL) from error
     except (ValueError, RuntimeError) as error:
         raise _explain(error, f"{name} {module.version}") from error
-    return Engine(interpreter, name, module.version, kernels)
+    return Engine(interpreter, name, module.version, f"{kernels}/{platform.machine()}")
 
 
 def import_runtime() -> None:
