@@ -77,7 +77,7 @@ def test_valid_recipe_and_its_folder(tmp_path: Path) -> None:
         ('name = "digits"', "held_out = 0.1", 4, "key 'data.name' is missing"),
         ('do = "train"', 'do = "trian"', 11, "stage.0.do: there is no stage 'trian'; did you mean 'train'?"),
         ('do = "quantize"', "calibration = 9", 16, 'stage.1.do: every [[stage]] needs do = "…"'),
-        ("[data]", "[data]\nsize = [8]", 5, "key 'data.size.1' is missing"),
+        ("[data]", "[data]\nsize = [8]", 5, "data.size: must be two whole numbers like [96, 96], got [8]"),
         ("build =", 'keras = "a.keras"\nbuild =', 7, 'give exactly one of build = "module:function" and keras'),
         ("build =", "# build =", 7, 'give exactly one of build = "module:function" and keras'),
     ],
