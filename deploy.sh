@@ -13,6 +13,7 @@ usage: ./deploy.sh [BOARD] [RECIPE]
   ./deploy.sh lenet5-int8           another recipe on this machine (`bramble models` lists them; or a .toml file)
   ./deploy.sh pi@raspberrypi.local  the same on a real board, over SSH with key login
   ./deploy.sh pi@10.0.0.7:2222 my.toml
+  ./deploy.sh NAME RECIPE           a board you added with `bramble board add`
 
   --install      only make the environment (.venv) from the lock file
   --install dev  the same with the tools for tests and linting
@@ -52,8 +53,12 @@ install() {
     grep -qxF "$(stamp_of "$lock")" "$stamps" 2>/dev/null && return
     python=$(find_python)
     say "making the environment in $venv (once; TensorFlow is about 600 MB)"
-    if [ ! -x "$venv/bin/python" ] && ! "$python" -m venv "$venv" >&2; then
-        rm -rf "$venv"
+    if [ -e "$venv" ] && [ ! -e "$venv/pyvenv.cfg" ]; then
+        say "deploy.sh: $venv is there and no Python environment"
+        say "  → name another place: BRAMBLE_VENV=…"
+        exit 2
+    fi
+    if [ ! -x "$venv/bin/pip" ] && ! "$python" -m venv "$venv" >&2; then
         say "deploy.sh: $python cannot make environments"
         say "  → Debian, Raspberry Pi OS: sudo apt install python3-venv"
         exit 2
@@ -72,18 +77,6 @@ fail_install() {
     exit 1
 }
 
-bramble() { "$venv/bin/python" -m bramble "$@"; }
-
-# The inventory's name of a board given by address; a new one is added, its host key shown and confirmed.
-board_name() {
-    local address=$1 name
-    name=$(printf '%s' "${address#*@}" | tr '[:upper:]' '[:lower:]' | tr -c 'a-z0-9._-' '-' | sed 's/^[^a-z0-9]*//')
-    if ! bramble board list --json | grep -qF "\"$name\":"; then
-        bramble board add "$name" "$address" >&2
-    fi
-    printf '%s\n' "$name"
-}
-
 main() {
     local board=local recipe=digits-int8
     case ${1:-} in
@@ -91,15 +84,15 @@ main() {
         --install) install "${2:-}"; return ;;
         -*) usage >&2; exit 2 ;;
     esac
-    if [[ ${1:-} == *@* ]]; then
+    [ $# -gt 2 ] && { usage >&2; exit 2; }
+    if [ $# = 2 ] || [[ ${1:-} == *@* && ! -e $1 ]]; then
         board=$1
         shift
     fi
-    [ $# -gt 1 ] && { usage >&2; exit 2; }
     recipe=${1:-$recipe}
     install
-    [ "$board" = local ] || board=$(board_name "$board")
-    bramble deploy "$recipe" "$board"
+    "$venv/bin/python" -m bramble deploy "$recipe" "$board" || exit $?
+    say "the command itself: $venv/bin/bramble (or: source $venv/bin/activate)"
 }
 
 main "$@"

@@ -26,7 +26,7 @@ GIVEN_UP_S = 86_400
 
 
 def release(ask: ReleaseAsk) -> ReleaseAnswer:
-    """Check ``ask.incoming`` in as a release and switch ``current`` to it.
+    """Check ``ask.incoming`` in as a release, and switch ``current`` to it if asked to.
 
     Raises BundleDamaged if what arrived is not the bundle ``ask.digest`` names (current stays as it was),
     StorageFailed, BadRequest where ``ask.digest`` is no sha256.
@@ -41,7 +41,8 @@ def release(ask: ReleaseAsk) -> ReleaseAnswer:
                 if not ask.incoming:
                     return ReleaseAnswer(False, "", "")
                 _take_in(Path(ask.incoming).expanduser(), target, ask.digest)
-            answer = ReleaseAnswer(True, str(target), _switch(root, ask.digest))
+            previous = _switch(root, ask.digest) if ask.switch else ""
+            answer = ReleaseAnswer(True, str(target), previous)
             _forget(root, ask.incoming)
             _clean(root, time.time() - GIVEN_UP_S)
             return answer

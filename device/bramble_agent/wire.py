@@ -159,14 +159,15 @@ class BenchAsk:
 
 @dataclass(frozen=True)
 class ReleaseAsk:
-    """Take ``incoming`` (a bundle's folder or zip, checked file by file) in as release ``digest``; make it current.
+    """Take ``incoming`` (a bundle's folder or zip, checked file by file) in as release ``digest``.
 
-    With ``incoming`` empty: only switch, if the release is there already.
+    With ``incoming`` empty: only if the release is there already. ``switch`` makes it the current one.
     """
 
     root: str
     digest: str
     incoming: str = ""
+    switch: bool = True
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------

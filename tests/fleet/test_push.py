@@ -10,7 +10,7 @@ import pytest
 from bramble.bundle import load_bundle, zip_bundle
 from bramble.errors import UnreachableError
 from bramble.fleet.connect import connect
-from bramble.fleet.push import Pushed, push
+from bramble.fleet.push import Pushed, push, switch
 from bramble.fleet.types import Board, Connection
 from bramble_agent.bundle import Bundle
 from making import bundle_digest, make_bundle
@@ -35,6 +35,13 @@ class BadLine:
         self._inner.put(source, target)
 
 
+def put_in_service(connection: Connection, board: Board, bundle: Bundle, path: Path) -> int:
+    """Push a bundle and switch to it; the bytes that were sent."""
+    sent = push(connection, board, bundle, path).sent_bytes
+    switch(connection, board, bundle.digest)
+    return sent
+
+
 def tree(root: Path) -> dict[str, bytes]:
     """Every file below the releases with its content."""
     releases = root / "releases"
@@ -45,8 +52,10 @@ def test_first_push(connection: Connection, board: Board, bundle: Bundle, bundle
     """The release is named by the manifest's sha256, is current, holds the bundle's files, and the upload is gone."""
     digest = bundle_digest(bundle_path)
     pushed = push(connection, board, bundle, bundle_path)
-    assert (pushed.release, pushed.previous) == (f"{root}/releases/{digest}", "")
+    assert pushed.release == f"{root}/releases/{digest}"
     assert pushed.sent_bytes > 0
+    assert not (root / "current").exists()  # nothing runs yet that was not verified
+    assert switch(connection, board, digest) == ""
     assert (root / "current").resolve() == root / "releases" / digest
     assert not (root / "previous").exists()
     assert tree(root) == {f"{digest}/{path.name}": path.read_bytes() for path in bundle_path.iterdir()}
@@ -58,20 +67,20 @@ def test_repeated_push_sends_nothing(connection: Connection, board: Board, bundl
     first = push(connection, board, bundle, bundle_path)
     with connect(board) as another:
         again = push(another, board, bundle, bundle_path)
-    assert again == Pushed(first.release, bundle.digest, 0)
+    assert again == Pushed(first.release, 0)
 
 
 def test_second_bundle(connection: Connection, board: Board, bundle: Bundle, bundle_path: Path, root: Path) -> None:
     """Another bundle becomes current, the first stays as previous; pushing the first again sends nothing."""
     other_path = make_bundle(bundle_path.with_name("other"), kind="float32")
     other = load_bundle(other_path)
-    push(connection, board, bundle, bundle_path)
-    pushed = push(connection, board, other, other_path)
-    assert pushed.previous == bundle.digest
+    put_in_service(connection, board, bundle, bundle_path)
+    push(connection, board, other, other_path)
+    assert (root / "current").resolve().name == bundle.digest
+    assert switch(connection, board, other.digest) == bundle.digest
     assert (root / "current").resolve().name == other.digest
     assert (root / "previous").resolve().name == bundle.digest
-    back = push(connection, board, bundle, bundle_path)
-    assert (back.previous, back.sent_bytes) == (other.digest, 0)
+    assert put_in_service(connection, board, bundle, bundle_path) == 0
     assert (root / "current").resolve().name == bundle.digest
 
 
@@ -96,14 +105,14 @@ def test_damage_on_the_way(
     """An upload that arrives damaged is an error; current and the releases stay; the next push mends it."""
     other_path = make_bundle(bundle_path.with_name("other"), kind="float32")
     other = load_bundle(other_path)
-    push(connection, board, bundle, bundle_path)
+    put_in_service(connection, board, bundle, bundle_path)
     before = tree(root)
     with pytest.raises(UnreachableError, match="did not arrive whole") as caught:
         push(BadLine(connection, cut), board, other, other_path)
     assert "push again" in caught.value.hint
     assert tree(root) == before
     assert (root / "current").resolve().name == bundle.digest
-    assert push(connection, board, other, other_path).previous == bundle.digest
+    put_in_service(connection, board, other, other_path)
     assert (root / "current").resolve().name == other.digest
 
 
@@ -122,11 +131,12 @@ def test_rotten_release_is_sent_anew(
 
 
 def test_a_file_in_the_way(connection: Connection, board: Board, bundle: Bundle, bundle_path: Path, root: Path) -> None:
-    """A left-over of an upload that broke is overwritten."""
-    (root / "incoming").mkdir(parents=True)
-    (root / f"incoming/{bundle.digest}.zip.part").write_bytes(b"x" * 1_000_000)
-    push(connection, board, bundle, bundle_path)
-    assert list((root / "incoming").iterdir()) == []
+    """A left-over of an upload that broke, perhaps another host's in progress, is neither used nor touched."""
+    left = root / f"incoming/{bundle.digest}.zip.part"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x" * 1_000_000)
+    assert Path(push(connection, board, bundle, bundle_path).release).is_dir()
+    assert list((root / "incoming").iterdir()) == [left]
 
 
 def test_roots_with_odd_names(board: Board, bundle: Bundle, bundle_path: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_help_explains_both_ways() -> None:
     assert "digits-int8" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--frobnicate"], ["pi@host", "recipe", "more"], ["a", "b"]])
+@pytest.mark.parametrize("arguments", [["--frobnicate"], ["pi@host", "recipe", "more"], ["a", "b", "c"]])
 def test_wrong_use_is_refused(arguments: list[str]) -> None:
     """Unknown options and too many arguments show the usage and exit 2 before anything is installed."""
     done = run(*arguments, BRAMBLE_VENV="/nonexistent/venv")
@@ -51,6 +51,15 @@ def test_no_fitting_python_says_what_to_install(tmp_path: Path) -> None:
     assert "no Python 3.11, 3.12 or 3.13" in done.stderr
     assert "apt install python3" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
+    """A folder of the user's own is refused as a place for the environment, and nothing in it is touched."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = run("--install", BRAMBLE_VENV=str(tmp_path))
+    assert done.returncode == 2
+    assert "no Python environment" in done.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 def test_shellcheck_is_content() -> None:

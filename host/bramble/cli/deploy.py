@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,14 @@ import typer
 
 from bramble.cli import options
 from bramble.cli.build import run_recipe
+from bramble.cli.known import known_board
 from bramble.cli.screen import show, show_json, watching
 
 if TYPE_CHECKING:
-    from bramble.deploy import Measure
+    from bramble.deploy import Brought, Measure
     from bramble.fleet.types import Board
+
+Then = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,9 @@ def deploy(
     from bramble.pipeline import Options
 
     path, how = Path(thing), _how(threads, profile, boards)
-    if not _is_bundle(path):
+    if _is_bundle(path):
+        _refuse_build_options(set_, fresh, strict)
+    else:
         path, cached = run_recipe(thing, set_, Options(data, runs, fresh, strict))
         if cached and not json:
             show(f"everything was built before: {path} (--fresh builds anew)")
@@ -58,30 +64,25 @@ def bench(
     json: options.Json = False,
 ) -> None:
     """Measure latency, memory and energy on boards."""
-    _measure(bundle, runs, _how(threads, profile, boards), json)
+    _measure(bundle, runs, _how(threads, profile, boards), json, switch=False)
 
 
 def push(bundle: options.BundlePath, boards: options.Boards = None, json: options.Json = False) -> None:
-    """Put a bundle on boards and make it current."""
-    from dataclasses import asdict
+    """Put a bundle on boards and make it current.
 
-    from bramble.bundle import find_bundle, load_bundle
-    from bramble.fleet.connect import connect
-    from bramble.fleet.inventory import find_board
-    from bramble.fleet.push import push as push_to
+    Only where it gives the golden answers; exit code 3 where it does not.
+    """
+    from bramble.deploy import activate
 
-    path = find_bundle(bundle)
-    checked = load_bundle(path)
-    done = {}
-    for board in [find_board(name) for name in boards or ["local"]]:
-        with connect(board) as connection:
-            done[board.name] = asdict(push_to(connection, board, checked, path))
+    done = _brought(bundle, boards, 1, activate)
     if json:
-        show_json(done)
-        return
-    for name, pushed in done.items():
-        sent = f"{pushed['sent_bytes']:,} bytes sent" if pushed["sent_bytes"] else "was there already"
-        show(f"{name}: {pushed['release']} is current ({sent})")
+        rows = ((name, one.release, one.sent_bytes, one.verify.ok) for name, one in done.items())
+        show_json({name: {"release": path, "sent_bytes": sent, "current": ok} for name, path, sent, ok in rows})
+    for name, one in {} if json else done.items():
+        sent = f"{one.sent_bytes:,} bytes sent" if one.sent_bytes else "was there already"
+        state = "is current" if one.verify.ok else "does NOT give the golden answers, not made current"
+        show(f"{name}: {one.release} {state} ({sent})")
+    _exit_on_difference(done)
 
 
 def verify(
@@ -94,34 +95,45 @@ def verify(
 
     Exit code 3 where one does not.
     """
-    from bramble.bundle import find_bundle, load_bundle
-    from bramble.fleet.ask import ask
-    from bramble.fleet.connect import connect
-    from bramble.fleet.inventory import find_board
-    from bramble.fleet.push import push as push_to
     from bramble_agent.codec import encode
-    from bramble_agent.wire import VerifyAnswer, VerifyAsk
 
-    path = find_bundle(bundle)
-    checked = load_bundle(path)
-    answers: dict[str, VerifyAnswer] = {}
-    for board in [find_board(name) for name in boards or ["local"]]:
-        with connect(board) as connection:
-            release = push_to(connection, board, checked, path).release
-            answers[board.name] = ask(connection, board, VerifyAsk(release, threads), VerifyAnswer)
+    done = _brought(bundle, boards, threads, None)
     if json:
-        show_json(encode(answers))
-    for name, answer in {} if json else answers.items():
+        show_json({name: encode(one.verify) for name, one in done.items()})
+    for name, one in {} if json else done.items():
+        answer = one.verify
         off = f"{answer.max_lsb} LSB" if answer.max_lsb is not None else f"{answer.max_abs:.3g}"
         word = "agrees" if answer.ok else "DIFFERS"
         show(f"{name}: {word}, {answer.checked} answers, off by {off} at most ({answer.tolerance} allowed)")
-    if not all(answer.ok for answer in answers.values()):
+    _exit_on_difference(done)
+
+
+def _brought(bundle: Path, boards: list[str] | None, threads: int, then: Then | None) -> dict[str, Brought]:
+    """The bundle on each board, its answers checked there; ``then`` is done with each."""
+    from bramble.bundle import find_bundle, load_bundle
+    from bramble.deploy import bring
+    from bramble.fleet.connect import connect
+
+    path = find_bundle(bundle)
+    checked = load_bundle(path)
+    done: dict[str, Brought] = {}
+    for board in [known_board(name) for name in boards or ["local"]]:
+        with connect(board) as connection:
+            done[board.name] = bring(connection, board, checked, path, threads)
+            if then is not None:
+                then(connection, board, checked, done[board.name], lambda event: None)
+    return done
+
+
+def _exit_on_difference(done: dict[str, Brought]) -> None:
+    if not all(one.verify.ok for one in done.values()):
         raise typer.Exit(3)
 
 
-def _measure(path: Path, runs: Path, how: _How, json: bool) -> None:
+def _measure(path: Path, runs: Path, how: _How, json: bool, switch: bool = True) -> None:
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import deploy as deploy_to
+    from bramble.deploy import measure
     from bramble.report.facts import make_report
     from bramble.report.files import write_report
 
@@ -131,7 +143,7 @@ def _measure(path: Path, runs: Path, how: _How, json: bool) -> None:
     reports = []
     for board in how.boards:
         with watching() as on_event:
-            on_board = deploy_to(bundle, place, board, how.measure, on_event)
+            on_board = (deploy_to if switch else measure)(bundle, place, board, how.measure, on_event)
             report = make_report(bundle, built, on_board)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
             page = write_report(runs / bundle.manifest.name / "reports" / f"{stamp}-{board.name}", report)
@@ -160,6 +172,13 @@ def _exit(reports: list[dict[str, Any]]) -> None:
             raise typer.Exit(verdict.exit_code)
 
 
+def _refuse_build_options(set_: list[str], fresh: bool, strict: bool) -> None:
+    """Options of building do nothing to a bundle: say so instead of ignoring them."""
+    given = [name for name, on in (("--set", set_), ("--fresh", fresh), ("--strict", strict)) if on]
+    if given:
+        raise typer.BadParameter("a bundle is built already; give the recipe instead", param_hint=given[0])
+
+
 def _is_bundle(path: Path) -> bool:
     return path.suffix == ".zip" or (path / "manifest.json").is_file() or (path / "bundle").is_dir()
 
@@ -167,11 +186,10 @@ def _is_bundle(path: Path) -> bool:
 def _how(threads: int, profile: str, boards: list[str] | None) -> _How:
     """Check how and where to measure, before anything is built."""
     from bramble.deploy import PROFILES, Measure
-    from bramble.fleet.inventory import find_board
 
     if profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r} is not one of {', '.join(PROFILES)}", param_hint="--profile")
-    return _How(Measure(profile, threads), tuple(find_board(name) for name in boards or ["local"]))
+    return _How(Measure(profile, threads), tuple(known_board(name) for name in boards or ["local"]))
 
 
 def _built_facts(place: Path, digest: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Put a bundle on a board as a release and make it the current one; send nothing that is there."""
+"""Put a bundle on a board as a release, sending nothing that is there; switch to it as a step of its own."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from bramble_agent.wire import ReleaseAnswer, ReleaseAsk
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push did: the release's folder there, what was current before, and the bytes sent (0: it was there)."""
+    """What a push did: the release's folder there, and the bytes sent (0: it was there)."""
 
     release: str
-    previous: str
     sent_bytes: int
 
 
 def push(connection: Connection, board: Board, bundle: Bundle, path: Path) -> Pushed:
-    """Push the checked ``bundle`` that lies at ``path`` (folder or .zip). Raises as ``ask`` and ``upload`` do."""
+    """Put the checked ``bundle`` that lies at ``path`` (folder or .zip) on a board; what is current stays so.
+
+    Raises as ``ask`` and ``upload`` do.
+    """
     there = _release(connection, board, bundle.digest, "")
     if there.present:
-        return Pushed(there.path, there.previous, 0)
+        return Pushed(there.path, 0)
     incoming = join(connection.root, "incoming", f"{bundle.digest}.zip")
     with tempfile.TemporaryDirectory() as folder:
         packed = path
@@ -40,8 +42,13 @@ def push(connection: Connection, board: Board, bundle: Bundle, path: Path) -> Pu
     taken = _release(connection, board, bundle.digest, incoming)
     if not taken.present:
         raise BrambleError(f"{board.name}: the release vanished after the push", "push again")
-    return Pushed(taken.path, taken.previous, sent)
+    return Pushed(taken.path, sent)
+
+
+def switch(connection: Connection, board: Board, digest: str) -> str:
+    """Make a release that is on the board the current one; the digest that was current before ("" if none)."""
+    return ask(connection, board, ReleaseAsk(connection.root, digest), ReleaseAnswer).previous
 
 
 def _release(connection: Connection, board: Board, digest: str, incoming: str) -> ReleaseAnswer:
-    return ask(connection, board, ReleaseAsk(connection.root, digest, incoming), ReleaseAnswer)
+    return ask(connection, board, ReleaseAsk(connection.root, digest, incoming, switch=False), ReleaseAnswer)
