@@ -5,7 +5,8 @@
     labels.txt      one class name a line
     golden.npz      pixels, input_<i>, output_<i>: answers that every board must give too
 
-Refused with a reason: a missing or extra-long file, one bit changed, names with a path in them, links, another version.
+Refused with a reason: a missing or extra-long file, one bit changed, names with a path in them, links, another version,
+a model without inputs or outputs, more or fewer labels than classes.
 Nothing is ever unpacked to a name that the archive chose.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -32,6 +34,7 @@ LIMIT_BYTES = {
     "labels.txt": 1 << 20,
     "golden.npz": 256 << 20,
 }
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")  # it becomes part of paths
 AGAIN = "build or copy the bundle again"
 
 
@@ -76,6 +79,7 @@ def open_bundle(path: Path) -> Bundle:
         if name != MANIFEST:
             _check(name, files[name], manifest, path)
     labels = _labels(_bytes(files["labels.txt"]), path)
+    _check_sense(manifest, labels, path)
     return Bundle(manifest, hashlib.sha256(raw).hexdigest(), labels, files)
 
 
@@ -168,6 +172,19 @@ def _check(name: str, held: Path | bytes, manifest: Manifest, path: Path) -> Non
     actual = hashlib.sha256(held).hexdigest() if isinstance(held, bytes) else sha256_file(held)
     if actual != fact.sha256:
         raise BundleDamaged(f"{path}: {name} was altered (its sha256 differs from the manifest's)", AGAIN)
+
+
+def _check_sense(manifest: Manifest, labels: tuple[str, ...], path: Path) -> None:
+    """What a whole manifest may still have wrong, and what those who use it rely on."""
+    if not NAME.fullmatch(manifest.name):
+        hint = "a name is up to 64 of a-z, 0-9, dot, dash and underscore, a letter or digit first"
+        raise BundleDamaged(f"{path}: a model cannot be named {manifest.name[:80]!r}", hint)
+    if not manifest.inputs or not manifest.outputs:
+        lacking = "outputs" if manifest.inputs else "inputs"
+        raise BundleDamaged(f"{path}: manifest.json lists no {lacking}", AGAIN)
+    classes = (manifest.outputs[0].shape or (1,))[-1]
+    if manifest.task == "classification" and len(labels) != classes:
+        raise BundleDamaged(f"{path}: labels.txt has {len(labels):,} names for {classes:,} classes", AGAIN)
 
 
 def _bytes(held: Path | bytes) -> bytes:

@@ -1,8 +1,9 @@
 """Run a bundle's golden inputs on this board and compare with the answers the host stored.
 
 Integer outputs are compared in LSB (steps of the output's scale). Same family of kernels on the same machine
-architecture: exact. Another family or architecture: 1 LSB, the difference seen between XNNPACK and the built-in kernels;
-each has its own code for x86 and for Arm, which may round differently too. Float outputs: 1e-4 of the largest magnitude.
+architecture: exact. Another family or architecture: 1 LSB, the difference seen between XNNPACK and the built-in
+kernels; each has its own code for x86 and for Arm, which may round differently too. Float outputs: 1e-4 of the largest
+magnitude.
 """
 
 from __future__ import annotations

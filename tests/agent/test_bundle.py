@@ -230,6 +230,41 @@ def test_labels_that_are_not_utf8(tmp_path: Path) -> None:
         open_bundle(make_bundle(tmp_path / "b", labels="même".encode("latin-1")))
 
 
+@pytest.mark.parametrize("labels", [b"", b"left\nright\n", b"left\nright\nm\nmore\n", b"left\n\nright\nm\n"])
+def test_labels_of_another_number(labels: bytes, tmp_path: Path) -> None:
+    """The model has three classes: two names, four, or none are damage."""
+    count = labels.count(b"\n")
+    with pytest.raises(BundleDamaged, match=rf"labels\.txt has {count} names for 3 classes"):
+        open_bundle(make_bundle(tmp_path / "b", labels=labels))
+
+
+def test_labels_of_another_task(tmp_path: Path) -> None:
+    """Only a classification's labels are its classes."""
+    assert open_bundle(make_bundle(tmp_path / "b", labels=b"one\n", task="regression")).labels == ("one",)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../evil", "..", ".hidden", "", "a/b", "a\\b", "-x", "Upper", "two words", "name\n", "é", "a" * 65]
+)
+def test_names_that_are_none(name: str, tmp_path: Path) -> None:
+    """A name with a path in it, or anything else that is awkward in one, is damage."""
+    with pytest.raises(BundleDamaged, match="cannot be named"):
+        open_bundle(make_bundle(tmp_path / "b", name=name))
+
+
+@pytest.mark.parametrize("name", ["a", "0", "digits-int8", "v1.2_x", "a" * 64])
+def test_names(name: str, tmp_path: Path) -> None:
+    """Letters, digits, dots, dashes and underscores make a name of 64 at most."""
+    assert open_bundle(make_bundle(tmp_path / "b", name=name)).manifest.name == name
+
+
+@pytest.mark.parametrize("which", ["inputs", "outputs"])
+def test_no_inputs_or_outputs(which: str, tmp_path: Path) -> None:
+    """A manifest that lists no input, or no output, is damage before anybody takes the first of them."""
+    with pytest.raises(BundleDamaged, match=f"lists no {which}"):
+        open_bundle(make_bundle(tmp_path / "b", **{which: ()}))
+
+
 def test_zip_cut_anywhere(whole: Path, tmp_path: Path) -> None:
     """A zip that stops at any of many places, its last bytes among them, is always damage."""
     data = make_zip(whole, tmp_path / "b.zip").read_bytes()

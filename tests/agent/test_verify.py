@@ -146,6 +146,7 @@ def test_real_model(tmp_path: Path, data: Path) -> None:
         "outputs": engine.outputs,
         "pixels": Pixels(32, 32, "rgb", 0.0, 255.0 * engine.inputs[0].scale),
         "golden": Golden(3, engine.runtime, engine.kernels),
+        "labels": "".join(f"{number}\n" for number in range(10)).encode(),
     }
     assert verify(open_bundle(make_bundle(tmp_path / "a", model=model, arrays=arrays, **facts))).ok
     weights = bytearray(model)
