@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from bramble_agent.bundle import sha256_file
 
 
 def origin_digest(how: Model, folder: Path) -> str:
-    """The sha256 of the file that the model comes from. Raises RecipeError where there is none."""
+    """A sha256 of what the model comes from. Raises RecipeError where there is none."""
     if how.keras:
         path = folder / how.keras
         if not path.is_file():
@@ -26,7 +27,26 @@ def origin_digest(how: Model, folder: Path) -> str:
         found = None
     if found is None or found.origin is None or not found.has_location:
         raise RecipeError(f"model.build: there is no module {module}", "it must lie beside the recipe, or be installed")
-    return sha256_file(Path(found.origin))
+    return _code_around(Path(found.origin))
+
+
+def _code_around(source: Path) -> str:
+    """A digest of a module and of the Python files beside it, which it may import.
+
+    A module of the zoo or of an installed package stands for itself: its versions change with Bramble's.
+    """
+    installed = "site-packages" in source.parts or source.parent.name == "bramble_zoo"
+    beside = [source] if installed else _python_files(source)
+    digests = [sha256_file(path) for path in beside]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _python_files(source: Path) -> list[Path]:
+    """The Python files beside a module; all of the package's, where it is in one."""
+    top = source.parent
+    while (top.parent / "__init__.py").exists() and (top / "__init__.py").exists():
+        top = top.parent
+    return sorted(top.rglob("*.py") if (top / "__init__.py").exists() else top.glob("*.py"))
 
 
 def _make_importable(folder: Path) -> None:

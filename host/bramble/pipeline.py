@@ -6,7 +6,7 @@ Nothing here imports TensorFlow before a stage has to be computed: a run whose a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import metadata
@@ -97,11 +97,13 @@ class _Run:
         self.recipe, self.folder = read.recipe, read.folder
         self.options, self.on_event = options, on_event
         self.cached = True
+        self.skipped: list[str] = []
         self._number = 0
 
     @cached_property
     def source(self) -> Source:
         def warn(text: str) -> None:
+            self.skipped.append(text)
             self.on_event(Note(text, warning=True))
 
         return open_source(self.recipe.data, self.folder, self.options.data_dir, self.options.strict, warn)
@@ -123,6 +125,7 @@ class _Run:
             {name: metadata.version(name) for name in LIBRARIES},
             recipe.seed,
             recipe.data.model_dump(exclude={"path"}),
+            self.options.strict and recipe.data.name == "folder",  # what was built leniently does not pass strictly
             self.source.digest,
             code_digest(f"bramble.datasets.{recipe.data.name}"),
             recipe.model.model_dump(),
@@ -135,15 +138,24 @@ class _Run:
         found = None if self.options.fresh else store.find(key)
         self.on_event(StageBegan(self._number, len(self.recipe.stage) + 2, name, found is not None))
         if found is not None:
+            self._tell_again(found.facts.get("skipped", ()))
             return found
         self.cached = False
         start = time.perf_counter()
 
         def timed(folder: Path) -> Facts:
             facts = fill(folder)
-            return {"name": name, "seconds": round(time.perf_counter() - start, 3), **facts}
+            known = {"name": name, "seconds": round(time.perf_counter() - start, 3)}
+            return {**known, **facts, **({"skipped": list(self.skipped)} if self.skipped else {})}
 
         return store.make(key, timed)
+
+    def _tell_again(self, skipped: Sequence[str]) -> None:
+        """Warn of what was skipped when a cached artifact was made, each once."""
+        for text in skipped:
+            if text not in self.skipped:
+                self.skipped.append(text)
+                self.on_event(Note(text, warning=True))
 
     def stage(self, stage: Stage, previous: Artifact | None, folder: Path) -> Facts:
         """Run one stage on the model of the artifact before it, or on the recipe's own model."""

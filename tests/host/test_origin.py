@@ -87,3 +87,16 @@ def test_builder_without_two_parts(build: str) -> None:
     with pytest.raises(RecipeError, match='is not "module:function"') as caught:
         builder_parts(build)
     assert "bramble_zoo.lenet5:build" in caught.value.hint
+
+
+def test_a_module_beside_it_counts(tmp_path: Path) -> None:
+    """A builder may import the file beside it: when that changes, so does the digest; other folders do not matter."""
+    (tmp_path / "my_net.py").write_text("from my_blocks import WIDTH\n")
+    (tmp_path / "my_blocks.py").write_text("WIDTH = 4\n")
+    model = Model(build="my_net:build")
+    before = origin_digest(model, tmp_path)
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "other.py").write_text("x = 1\n")
+    assert origin_digest(model, tmp_path) == before
+    (tmp_path / "my_blocks.py").write_text("WIDTH = 64\n")
+    assert origin_digest(model, tmp_path) != before
