@@ -29,7 +29,9 @@ def convert(model: keras.Model, scheme: str, samples: Samples) -> bytes:
     import tensorflow as tf
 
     inputs = [keras.Input(batch_shape=(1, *tensor.shape[1:])) for tensor in model.inputs]
-    single = keras.Model(inputs, model(inputs if len(inputs) > 1 else inputs[0]), name="m")  # its name is in every tensor's
+    single = keras.Model(
+        inputs, model(inputs if len(inputs) > 1 else inputs[0]), name="m"
+    )  # its name is in every tensor's
     converter = tf.lite.TFLiteConverter.from_keras_model(single)
     _configure(converter, scheme, samples, tf)
     with _quiet() as log:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -17,32 +18,54 @@ import keras
 from bramble.datasets.types import Dataset
 from bramble.errors import TrainingDiverged, UsageError
 from bramble.events import EpochEnded, EpochStep, OnEvent
-from bramble.recipe import Augment, Train
+from bramble.recipe import Augment, Tuning
+from bramble_agent.pixels import CHANNELS
 from bramble_agent.wire import Pixels
 
 TELL_EVERY_S = 0.2
 
 
-def fit(model: keras.Model, data: Dataset, how: Train, pixels: Pixels, on_event: OnEvent) -> None:
-    """Train ``model`` in place on ``data.train``, watching ``data.held_out``.
+@dataclass(frozen=True)
+class Lesson:
+    """What a model learns besides labels: from whom, how softly, and what holds meanwhile.
+
+    ``hints`` and ``attention`` name pairs of student and teacher layers. ``callbacks`` are Keras callbacks, for
+    techniques that change something while training goes on.
+    """
+
+    teacher: keras.Model | None = None
+    temperature: float = 4.0
+    alpha: float = 0.9
+    hints: tuple[tuple[str, str], ...] = ()
+    attention: tuple[tuple[str, str], ...] = ()
+    hint_weight: float = 1.0
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
+
+
+PLAIN = Lesson()
+
+
+def fit(
+    model: keras.Model, data: Dataset, how: Tuning, pixels: Pixels, on_event: OnEvent, lesson: Lesson = PLAIN
+) -> None:
+    """Train ``model`` in place on ``data.train``, watching ``data.held_out``; nothing happens for 0 epochs.
 
     Raises TrainingDiverged where the loss is no longer a number.
     """
+    if not how.epochs:
+        return
     steps = math.ceil(len(data.train) / how.batch_size)
-    trainer = keras.Sequential([keras.Input(data.train.pixels.shape[1:], dtype="uint8")])
-    trainer.add(rescaling(pixels))
-    for layer in augmentation(how.augment, pixels):
-        trainer.add(layer)
-    trainer.add(model)
+    trainer = Trainer(front(how.augment, pixels), model, lesson)
     trainer.compile(
         optimizer=keras.optimizers.Adam(schedule(how, steps)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=not ends_in_softmax(model)),
+        loss_weights=1.0 if lesson.teacher is None else 1.0 - lesson.alpha,
         metrics=["accuracy"],
     )
-    callbacks: list[keras.callbacks.Callback] = [_Reporter(how.epochs, steps, on_event)]
+    callbacks = [_Reporter(how.epochs, steps, on_event), *lesson.callbacks]
     if how.patience:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=how.patience, restore_best_weights=True))
-    with penalties(model, how.l1, how.l2):
+    with penalties(model, how):
         trainer.fit(
             data.train.pixels,
             data.train.labels,
@@ -55,7 +78,50 @@ def fit(model: keras.Model, data: Dataset, how: Train, pixels: Pixels, on_event:
         )
 
 
-def schedule(how: Train, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
+def front(augment: Augment, pixels: Pixels) -> keras.Sequential:
+    """What stands before the model while it trains: rescaling, then augmentation."""
+    shape = (pixels.height, pixels.width, CHANNELS[pixels.color])
+    layers = [keras.Input(shape, dtype="uint8"), rescaling(pixels), *augmentation(augment, pixels)]
+    return keras.Sequential(layers)
+
+
+class Trainer(keras.Model):  # type: ignore[misc]
+    """The model with its front, and its teacher who sees the very same augmented pictures."""
+
+    def __init__(self, before: keras.Model, model: keras.Model, lesson: Lesson) -> None:
+        super().__init__()
+        self.before, self.model, self.lesson = before, model, lesson
+        self.teacher = lesson.teacher
+        if self.teacher is not None:
+            self.teacher.trainable = False
+
+    def call(self, pictures: Any, training: bool = False) -> Any:
+        """The model's answer; in training the teacher's share of the loss is added."""
+        seen = self.before(pictures, training=training)
+        answer = self.model(seen, training=training)
+        if training and self.teacher is not None:
+            told = self.teacher(seen, training=False)
+            self.add_loss(
+                self.lesson.alpha
+                * soft_loss(logits(self.model, answer), logits(self.teacher, told), self.lesson.temperature)
+            )
+        return answer
+
+
+def soft_loss(student: Any, teacher: Any, temperature: float) -> Any:
+    """T²·KL(softmax(teacher/T) ‖ softmax(student/T)), mean over the batch (Hinton et al. 2015, 1503.02531)."""
+    ops = keras.ops
+    target = ops.softmax(ops.stop_gradient(teacher) / temperature)
+    gap = ops.log_softmax(ops.stop_gradient(teacher) / temperature) - ops.log_softmax(student / temperature)
+    return temperature**2 * ops.mean(ops.sum(target * gap, axis=-1))
+
+
+def logits(model: keras.Model, answer: Any) -> Any:
+    """A model's answer as logits: the logarithm of what a softmax gave."""
+    return keras.ops.log(answer + keras.backend.epsilon()) if ends_in_softmax(model) else answer
+
+
+def schedule(how: Tuning, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate over the ``steps`` batches of each epoch."""
     total = how.epochs * steps
     if how.schedule == "cosine":
@@ -118,17 +184,31 @@ def kernels(model: keras.Model) -> list[Any]:
 
 
 @contextmanager
-def penalties(model: keras.Model, l1: float, l2: float) -> Iterator[None]:
-    """While inside, the loss has l1·Σ|w| + l2·Σw² over all kernels added to it."""
-    weights = kernels(model) if l1 or l2 else []
+def penalties(model: keras.Model, how: Tuning) -> Iterator[None]:
+    """While inside, the loss has l1·Σ|w| + l2·Σw² + h·Σ|w|/(1+|w|) over all kernels added to it."""
+    weights = kernels(model) if how.l1 or how.l2 or how.hanson_pratt else []
     before = [weight.regularizer for weight in weights]
     for weight in weights:
-        weight.regularizer = keras.regularizers.L1L2(l1, l2)
+        weight.regularizer = Penalty(how.l1, how.l2, how.hanson_pratt)
     try:
         yield
     finally:
         for weight, regularizer in zip(weights, before, strict=True):
             weight.regularizer = regularizer
+
+
+class Penalty(keras.regularizers.Regularizer):  # type: ignore[misc]
+    """l1·Σ|w| + l2·Σw² + h·Σ|w|/(1+|w|); the last is the biased weight decay of Hanson & Pratt (NIPS 1989)."""
+
+    def __init__(self, l1: float, l2: float, hanson_pratt: float) -> None:
+        self.l1, self.l2, self.hanson_pratt = l1, l2, hanson_pratt
+
+    def __call__(self, weight: Any) -> Any:
+        """The penalty of one kernel."""
+        ops = keras.ops
+        size = ops.abs(weight)
+        total = self.l1 * ops.sum(size) + self.l2 * ops.sum(ops.square(weight))
+        return total + self.hanson_pratt * ops.sum(size / (1.0 + size)) if self.hanson_pratt else total
 
 
 class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
