@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,3 +58,35 @@ def bramble(*words: str | Path, cwd: Path, **env: str) -> subprocess.CompletedPr
         timeout=600,
         check=False,
     )
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A process whose stderr is a terminal, seen from the other end."""
+
+    process: subprocess.Popen[bytes]
+    handle: int
+
+    def read_until(self, wanted: str) -> str:
+        """What it shows until ``wanted`` appears or it ends."""
+        seen = b""
+        while wanted.encode() not in seen:
+            try:
+                seen += os.read(self.handle, 4096)
+            except OSError:  # it has ended
+                break
+        return seen.decode(errors="replace")
+
+
+@contextmanager
+def on_terminal(*words: str | Path, cwd: Path) -> Iterator[Terminal]:
+    """Run Python with these words on a terminal; it has ended when this ends."""
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [sys.executable, *map(str, words)], cwd=cwd, env=environment(TERM="xterm"), stderr=theirs, stdout=theirs
+        ) as process:
+            os.close(theirs)
+            yield Terminal(process, ours)
+    finally:
+        os.close(ours)

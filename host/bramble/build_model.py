@@ -68,5 +68,9 @@ def load_model(path: Path) -> keras.Model:
 
 
 def set_seed(seed: int) -> None:
-    """Seed Python's, numpy's and the backend's random numbers."""
+    """Seed Python's, numpy's and the backend's random numbers, and let Keras number its names from the start.
+
+    Names end up in the .tflite: without that, what ran before in this process would show in a bundle's digest.
+    """
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)

@@ -7,6 +7,7 @@ there at will; our own lines go to private copies of the real ones.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -33,10 +34,10 @@ def show_error(message: str, hint: str) -> None:
 
 
 def show(thing: object) -> None:
-    """Print something rich can render on stdout."""
+    """Print something rich can render on stdout; text as it is, for names and paths may look like markup."""
     from rich.console import Console
 
-    Console(soft_wrap=not sys.stdout.isatty(), highlight=False).print(thing)
+    Console(soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False, emoji=False).print(thing)
 
 
 def show_json(value: Any) -> None:
@@ -56,11 +57,37 @@ def watching() -> Iterator[OnEvent]:
     with _chatter_caught() as stderr:
         watcher = _Live(stderr) if stderr.isatty() else _Plain(stderr)
         try:
-            with watcher:
-                yield watcher
+            with watcher, _interrupts() as pressed:
+
+                def tell(event: Event) -> None:
+                    if pressed:
+                        raise KeyboardInterrupt
+                    watcher(event)
+
+                yield tell
         except KeyboardInterrupt:
             print("interrupted; finished stages are kept, the same command goes on from there", file=stderr)
             raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Remember a Ctrl-C: raised inside a finalizer or a callback of TensorFlow's, the exception is lost there."""
+    pressed: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    heeded = before is signal.default_int_handler  # a job in the background ignores it, and so do we
+    if heeded:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        if heeded:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
