@@ -15,10 +15,10 @@ from typing import Any
 
 import keras
 
-from bramble.datasets.types import Dataset
 from bramble.errors import TrainingDiverged, UsageError
 from bramble.events import EpochEnded, EpochStep, OnEvent
 from bramble.recipe import Augment, Tuning
+from bramble.work import Work
 from bramble_agent.pixels import CHANNELS
 from bramble_agent.wire import Pixels
 
@@ -45,24 +45,23 @@ class Lesson:
 PLAIN = Lesson()
 
 
-def fit(
-    model: keras.Model, data: Dataset, how: Tuning, pixels: Pixels, on_event: OnEvent, lesson: Lesson = PLAIN
-) -> None:
-    """Train ``model`` in place on ``data.train``, watching ``data.held_out``; nothing happens for 0 epochs.
+def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> None:
+    """Train ``model`` in place on the training set, watching the held-out part; nothing happens for 0 epochs.
 
     Raises TrainingDiverged where the loss is no longer a number.
     """
     if not how.epochs:
         return
+    data = work.data
     steps = math.ceil(len(data.train) / how.batch_size)
-    trainer = Trainer(front(how.augment, pixels), model, lesson)
+    trainer = Trainer(front(how.augment, work.pixels), model, lesson)
     trainer.compile(
         optimizer=keras.optimizers.Adam(schedule(how, steps)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=not ends_in_softmax(model)),
         loss_weights=1.0 if lesson.teacher is None else 1.0 - lesson.alpha,
         metrics=["accuracy"],
     )
-    callbacks = [_Reporter(how.epochs, steps, on_event), *lesson.callbacks]
+    callbacks = [_Reporter(how.epochs, steps, work.on_event), *lesson.callbacks]
     if how.patience:
         callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=how.patience, restore_best_weights=True))
     with penalties(model, how):
@@ -90,22 +89,51 @@ class Trainer(keras.Model):  # type: ignore[misc]
 
     def __init__(self, before: keras.Model, model: keras.Model, lesson: Lesson) -> None:
         super().__init__()
-        self.before, self.model, self.lesson = before, model, lesson
-        self.teacher = lesson.teacher
+        self.before, self.model, self.teacher, self.lesson = before, model, lesson.teacher, lesson
+        pairs = (*lesson.hints, *lesson.attention)
         if self.teacher is not None:
             self.teacher.trainable = False
+            self.student_taps = tap(model, [mine for mine, _ in pairs])
+            self.teacher_taps = tap(self.teacher, [theirs for _, theirs in pairs])
 
     def call(self, pictures: Any, training: bool = False) -> Any:
         """The model's answer; in training the teacher's share of the loss is added."""
         seen = self.before(pictures, training=training)
-        answer = self.model(seen, training=training)
-        if training and self.teacher is not None:
-            told = self.teacher(seen, training=False)
-            self.add_loss(
-                self.lesson.alpha
-                * soft_loss(logits(self.model, answer), logits(self.teacher, told), self.lesson.temperature)
-            )
+        if not training or self.teacher is None:
+            return self.model(seen, training=training)
+        answer, *mine = self.student_taps(seen, training=True)
+        told, *theirs = self.teacher_taps(seen, training=False)
+        soft = soft_loss(logits(self.model, answer), logits(self.teacher, told), self.lesson.temperature)
+        self.add_loss(self.lesson.alpha * soft)
+        hints = len(self.lesson.hints)
+        for number, (a, b) in enumerate(zip(mine, theirs, strict=True)):
+            gap = square_gap(a, b) if number < hints else square_gap(attention_map(a), attention_map(b))
+            self.add_loss(self.lesson.hint_weight * gap)
         return answer
+
+
+def tap(model: keras.Model, names: list[str]) -> keras.Model:
+    """The model with the outputs of the named layers after its own. Raises UsageError for a name it does not have."""
+    known = {layer.name: layer for layer in model.layers}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise UsageError(f"{model.name} has no layer {missing[0]!r}", f"its layers: {', '.join(known)}")
+    return keras.Model(model.inputs, [model.outputs[0], *(known[name].output for name in names)])
+
+
+def square_gap(student: Any, teacher: Any) -> Any:
+    """The mean squared difference of two activations of one shape. Raises UsageError where shapes differ."""
+    if tuple(student.shape[1:]) != tuple(teacher.shape[1:]):
+        shapes = f"{tuple(student.shape[1:])} and {tuple(teacher.shape[1:])}"
+        raise UsageError(f"a hint joins layers of different shapes: {shapes}", "choose layers of one shape")
+    return keras.ops.mean(keras.ops.square(student - keras.ops.stop_gradient(teacher)))
+
+
+def attention_map(activation: Any) -> Any:
+    """Where a layer looks: the mean of squares over channels, flattened and brought to length 1 (1612.03928, eq. 2)."""
+    ops = keras.ops
+    flat = ops.reshape(ops.mean(ops.square(activation), axis=-1), (-1, math.prod(activation.shape[1:-1])))
+    return flat / (ops.norm(flat, axis=-1, keepdims=True) + keras.backend.epsilon())
 
 
 def soft_loss(student: Any, teacher: Any, temperature: float) -> Any:
@@ -163,16 +191,29 @@ def ends_in_softmax(model: keras.Model) -> bool:
 def with_dropout(model: keras.Model, rate: float) -> keras.Model:
     """A copy of ``model``, weights included, with this rate in all Dropout layers.
 
-    A copy, because Keras gives a layer that was made with rate 0 no random numbers. Raises UsageError where there is
-    no such layer.
+    Raises UsageError where there is no such layer.
+    """
+    names = dropout_rates(model)
+    if not names:
+        raise UsageError(f"dropout = {rate}: the model {model.name} has no Dropout layer", "add one, or leave it out")
+    return with_rates(model, dict.fromkeys(names, rate))
+
+
+def dropout_rates(model: keras.Model) -> dict[str, float]:
+    """The rates of the model's Dropout layers, by name."""
+    return {layer.name: layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
+
+
+def with_rates(model: keras.Model, rates: dict[str, float]) -> keras.Model:
+    """A copy of ``model``, weights included, with other dropout rates.
+
+    A copy, because Keras gives a layer that was made with rate 0 no random numbers.
     """
 
     def copied(layer: keras.Layer) -> keras.Layer:
-        changed = {"rate": rate} if isinstance(layer, keras.layers.Dropout) else {}
+        changed = {"rate": rates[layer.name]} if layer.name in rates else {}
         return layer.__class__.from_config(layer.get_config() | changed)
 
-    if not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers):
-        raise UsageError(f"dropout = {rate}: the model {model.name} has no Dropout layer", "add one, or leave it out")
     copy = keras.models.clone_model(model, clone_function=copied)
     copy.set_weights(model.get_weights())
     return copy

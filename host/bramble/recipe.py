@@ -132,70 +132,35 @@ class Distill(Tuning):
 
 
 class Prune(Taught):
-    """Remove single weights, keep and retrain the others (Han et al. 2015)."""
+    """Remove single weights while training the others (Han et al. 2015). Give one of density, densities, quality."""
 
     do: Literal["prune"]
     density: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of the kernels' weights that is kept, over the whole model."""
-    quality: Positive | None = None
-    """Instead of density: a weight stays if |w| ≥ quality · std(layer)."""
+    """Share of the kernels' weights that is kept, over the whole model or (scope = "local") in each layer."""
     densities: dict[str, Annotated[float, Field(gt=0, le=1)]] | None = None
-    """Instead of density: the share kept in each layer, by name."""
+    """The share kept in each layer, by name; layers that are not named stay whole."""
+    quality: Positive | None = None
+    """A weight stays if |w| ≥ quality · std(layer), Han's threshold."""
     scope: Literal["global", "local"] = "global"
     """global ranks all weights together; local keeps the same share in every layer."""
-    allocate: Literal["uniform", "sensitivity"] = "uniform"
-    """For scope = "local": the same share everywhere, or by a sensitivity scan on the held-out part."""
-    criterion: Literal["magnitude", "random", "taylor", "obd", "obs"] = "magnitude"
+    criterion: Literal["magnitude", "random", "taylor", "obd"] = "magnitude"
     weights: dict[str, Positive] = Field(default={})
     """Factors on a layer's scores, by name: above 1 keeps more of it."""
     ramp: Literal["one-shot", "linear", "cubic"] = "cubic"
-    """How density falls over the first ramp_share of the training steps."""
+    """How the density falls over the first ramp_share of the training steps."""
     ramp_share: Annotated[float, Field(gt=0, le=1)] = 0.6
-    regrow: bool = False
-    """Dynamic Network Surgery: pruned weights keep learning and may come back (Guo et al. 2016)."""
-    alternate: bool = False
-    """Han's phases: dense layers are pruned and retrained with convolutions frozen, then the other way round."""
     rescale_dropout: bool = True
-    """Retrain with Han's dropout rule, rate · sqrt(kept share of the connections)."""
-    remove_dead: bool = True
-    """Remove neurons without inputs or outputs, folding their constant into the next bias."""
+    """Han's rule: retrain with rate · sqrt(share of connections kept) in the model's Dropout layers."""
     survivors: Literal["keep", "reinitialise"] = "keep"
+    """An ablation: train the surviving connections from fresh weights instead of their own."""
     probabilistic: bool = False
-    """Draw the pruned weights with a probability that falls with their score, instead of taking the lowest."""
+    """An ablation: draw what is kept with a probability that grows with its score."""
 
-
-class Slim(Taught):
-    """Remove whole channels, so that the model is smaller on any runtime."""
-
-    do: Literal["slim"]
-    ratio: Annotated[float, Field(gt=0, lt=1)]
-    """Share of the channels that is removed."""
-    kind: Literal["channels", "filters"] = "channels"
-    """channels cuts the width everywhere; filters only inside blocks, keeping what residual additions carry."""
-    scope: Literal["global", "local"] = "local"
-    criterion: Literal["l1", "l2", "bn", "taylor", "random"] = "l2"
-    round_to: AtLeastOne = 1
-    """Keep a multiple of so many channels: 8 or 16 for the tiles of ARM cores."""
-    steps: AtLeastOne = 1
-    """Remove in so many rounds, fine-tuning in between."""
-
-
-class Factorize(Taught):
-    """Replace layers by two or three thinner ones: SVD for dense, Tucker for convolutions."""
-
-    do: Literal["factorize"]
-    error: Share = 0.1
-    """Relative error allowed in each layer's weights."""
-    layers: tuple[str, ...] = Field(default=(), strict=False)
-    """Only these layers; all if empty."""
-
-
-class Head(Taught):
-    """Replace the dense layers at the end by global average pooling (NIN; Lin et al. 2014)."""
-
-    do: Literal["head"]
-    linear: bool = True
-    """Keep one linear layer after the pooling (as GoogLeNet does); without it the last convolution gives the classes."""
+    @model_validator(mode="after")
+    def _one_target(self) -> Prune:
+        if sum(given is not None for given in (self.density, self.densities, self.quality)) != 1:
+            raise ValueError("prune: give exactly one of density, densities and quality")
+        return self
 
 
 class Quantize(Table):
@@ -211,7 +176,7 @@ class Quantize(Table):
 
 TRAINED = (Train, Distill)
 Stage = Annotated[
-    Train | Distill | Prune | Slim | Factorize | Head | Quantize,
+    Train | Distill | Prune | Quantize,
     Field(discriminator="do"),
 ]
 
