@@ -60,8 +60,10 @@ def _dispatch(ask: Any) -> Any:
 
         return release(ask)
     from .bundle import open_bundle
+    from .runtime import need_numpy
 
     bundle = open_bundle(Path(ask.bundle).expanduser())
+    need_numpy()
     if isinstance(ask, VerifyAsk):
         from .verify import verify
 

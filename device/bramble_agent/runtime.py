@@ -83,6 +83,15 @@ def load(model: Path | bytes, threads: int = 1) -> Engine:
     return Engine(interpreter, name, module.version, kernels)
 
 
+def need_numpy() -> None:
+    """Raise RuntimeMissing where NumPy is not installed, or does not import (a system library of it is missing)."""
+    try:
+        importlib.import_module("numpy")
+    except ImportError as error:
+        told = " ".join(str(error.__cause__ or error).split())  # its own text is a page of advice, the cause is a line
+        raise RuntimeMissing(f"NumPy does not import in {sys.executable}: {told}", INSTALL) from error
+
+
 class _Module:
     """An imported runtime: its Interpreter class and its version."""
 

@@ -29,9 +29,8 @@ def convert(model: keras.Model, scheme: str, samples: Samples) -> bytes:
     import tensorflow as tf
 
     inputs = [keras.Input(batch_shape=(1, *tensor.shape[1:])) for tensor in model.inputs]
-    single = keras.Model(
-        inputs, model(inputs if len(inputs) > 1 else inputs[0]), name="m"
-    )  # its name is in every tensor's
+    answer = model(inputs if len(inputs) > 1 else inputs[0])
+    single = keras.Model(inputs, answer, name="m")  # short: this name is in every tensor's
     converter = tf.lite.TFLiteConverter.from_keras_model(single)
     _configure(converter, scheme, samples, tf)
     with _quiet() as log:

@@ -269,7 +269,8 @@ def _scores(score: Facts, counts: Facts) -> Scores:
 
 
 def _golden(data: Dataset) -> NDArray[np.uint8]:
-    """Held-out pictures for the golden answers, spread evenly over the classes."""
-    by_class = np.argsort(data.held_out.labels, kind="stable")
+    """Held-out pictures for the golden answers, spread evenly over the classes; training ones where those are few."""
+    images = data.held_out if len(data.held_out) >= GOLDEN else data.train
+    by_class = np.argsort(images.labels, kind="stable")
     chosen = np.linspace(0, len(by_class) - 1, min(GOLDEN, len(by_class))).astype(int)
-    return data.held_out.take(by_class[chosen]).pixels
+    return images.take(by_class[chosen]).pixels

@@ -153,7 +153,7 @@ def test_no_answer_in_time(connection: Connection) -> None:
 def test_endless_output(connection: Connection) -> None:
     """A command that never stops talking is given up too."""
     with pytest.raises(UnreachableError, match="no answer"):
-        connection.run(["yes"], b"", 0.5)
+        connection.run(["yes"], b"", 0.2)
 
 
 def test_put_is_identical(connection: Connection, tmp_path: Path) -> None:
@@ -245,10 +245,10 @@ def test_full_disk(connection: Connection, tmp_path: Path, small_disk: Path, siz
 
 def test_closed_when_the_work_fails(board: Board) -> None:
     """``connect`` closes the connection also where the work inside fails, and closing it twice is no fault."""
-    held = []
+    held: list[Connection] = []
     with suppress(ZeroDivisionError), connect(board) as connection:
         held.append(connection)
-        held.append(1 // 0)
+        raise ZeroDivisionError
     held[0].close()
     if board.host:
         with pytest.raises(UnreachableError):

@@ -89,6 +89,24 @@ def test_remove(home: Path) -> None:
         remove_board("pi")
 
 
+def test_last_board_removed_and_added_again() -> None:
+    """An inventory that became empty takes boards again."""
+    save_board(PI)
+    remove_board("pi")
+    save_board(PI)
+    assert find_board("pi") == PI
+
+
+def test_tables_in_any_order(home: Path) -> None:
+    """Boards that stand apart in a hand-written file are all read, replaced and removed."""
+    write(home, '[boards.a]\nhost = "a"\n[mine]\nnote = 1\n[boards.b]\nhost = "b"\n')
+    save_board(dataclasses.replace(PI, name="b"))
+    save_board(PI)
+    remove_board("a")
+    assert boards() == {"local": local_board(), "b": dataclasses.replace(PI, name="b"), "pi": PI}
+    assert tomllib.loads((home / "boards.toml").read_text())["mine"] == {"note": 1}
+
+
 def test_local_cannot_be_removed() -> None:
     """``local`` is this machine: there is nothing to forget."""
     with pytest.raises(UsageError, match="always there"):

@@ -32,6 +32,6 @@ def test_given_up_command_is_ended(tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     connection = LocalConnection(Board("b", root=str(tmp_path)))
     with pytest.raises(UnreachableError):
-        connection.run(["sh", "-c", f"sleep 0.6; touch '{alive}'"], b"", 0.2)
-    time.sleep(0.8)
+        connection.run(["sh", "-c", f"sleep 0.3; touch '{alive}'"], b"", 0.1)
+    time.sleep(0.4)
     assert not alive.exists()

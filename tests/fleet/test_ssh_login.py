@@ -202,7 +202,7 @@ def test_server_that_is_no_ssh(
     greeting: bytes, hold: bool, server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not speak SSH 2 is given up in time, and leaves no socket behind."""
-    monkeypatch.setattr(ssh_login, "CONNECT_S", 1.0)
+    monkeypatch.setattr(ssh_login, "CONNECT_S", 0.4)
     with speaking(greeting, hold) as port:
         before = open_sockets()
         with pytest.raises(UnreachableError, match="does not speak SSH"):

@@ -82,8 +82,7 @@ def _refused(board: Board, client: paramiko.SSHClient, error: Exception) -> Unre
     """Why there is no connection: another host key, a login that is refused, or a link that does not hold."""
     if isinstance(error, paramiko.BadHostKeyException):
         return _changed(board, error.key)
-    transport = client.get_transport()
-    if isinstance(error, paramiko.AuthenticationException) or (transport is not None and transport.is_active()):
+    if isinstance(error, paramiko.AuthenticationException) or _knows_server(client):
         return UnreachableError(
             f"{board.name}: {board.address} refuses the login: {error}",
             f"put your public key there once: ssh-copy-id -p {board.port} {board.user}@{board.host}",
@@ -91,6 +90,15 @@ def _refused(board: Board, client: paramiko.SSHClient, error: Exception) -> Unre
     return UnreachableError(
         f"{board.name}: {board.address}: {str(error) or type(error).__name__}", "check that the board is up"
     )
+
+
+def _knows_server(client: paramiko.SSHClient) -> bool:
+    """Whether the connection holds and the server has shown its key: then what failed is the login."""
+    transport = client.get_transport()
+    try:
+        return transport is not None and bool(transport.get_remote_server_key())
+    except paramiko.SSHException:
+        return False
 
 
 def _pinned(board: Board) -> tuple[str, paramiko.PKey]:

@@ -6,6 +6,7 @@ Fonts stay text, ids are fixed by the content: the same report draws the same by
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BERRY, LEAF, GRAY = "#b3174a", "#4d7c3a", "#8a8f98"
+METADATA = ("Creator", "Date", "Format", "Type")  # all left out: the page needs neither a date nor an address
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
-    "svg.hashsalt": "bramble",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 10.0,
     "axes.spines.top": False,
@@ -31,19 +33,20 @@ STYLE: dict[Any, Any] = {
 
 def bars(names: Sequence[str], values: Sequence[float], shown: Sequence[str], colour: str = BERRY) -> str:
     """Horizontal bars from zero, one a name, each labelled with ``shown``."""
+    longest = max(values) or 1.0
 
     def draw(axes: Axes) -> None:
         places = range(len(names))
         axes.barh(list(places), list(values), color=colour, height=0.62)
         axes.set_yticks(list(places), list(names))
         axes.invert_yaxis()
-        axes.set_xlim(0, max(values) * 1.25)
+        axes.set_xlim(0, longest * 1.25)
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
         for place, value, text in zip(places, values, shown, strict=True):
-            axes.text(value + max(values) * 0.015, place, text, va="center")
+            axes.text(value + longest * 0.015, place, text, va="center")
 
-    return _svg(draw, (5.0, 0.4 + 0.38 * len(names)))
+    return _svg(draw, (5.0, 0.4 + 0.38 * len(names)), f"bars {colour}")
 
 
 def latency_histogram(samples_ns: Sequence[int], marks_ms: dict[str, float | None]) -> str:
@@ -58,6 +61,9 @@ def latency_histogram(samples_ns: Sequence[int], marks_ms: dict[str, float | Non
     def draw(axes: Axes) -> None:
         axes.hist(inside, bins=80, color=BERRY, alpha=0.85)
         axes.set_yscale("log")
+        axes.set_ylim(bottom=0.5)  # so that a single sample is a bar one can see
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 else "")
+        axes.yaxis.set_minor_formatter("")
         axes.set_ylabel("samples (log)")
         axes.xaxis.set_major_formatter(lambda value, _: milliseconds(value))
         for level, (name, value) in enumerate(known.items()):
@@ -68,21 +74,22 @@ def latency_histogram(samples_ns: Sequence[int], marks_ms: dict[str, float | Non
             more = f"{len(samples) - len(inside)} more, up to {si(float(samples.max()) / 1e3, 's')}"
             axes.text(1.0, 1.02, more, transform=axes.transAxes, ha="right", color="#444", fontsize=9.0)
 
-    return _svg(draw, (9.0, 3.0))
+    return _svg(draw, (9.0, 3.0), "latency")
 
 
-def _svg(draw: Any, size: tuple[float, float]) -> str:
+def _svg(draw: Any, size: tuple[float, float], salt: str) -> str:
+    """The picture that ``draw`` draws; ``salt`` keeps its ids apart from those of other pictures in a page."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": salt}):
         figure: Figure = Figure(figsize=size, layout="constrained")
         figure.patch.set_alpha(0.0)
         axes = figure.add_subplot()
         axes.set_facecolor("none")
         draw(axes)
         held = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(held, metadata={"Date": None})  # type: ignore[no-untyped-call]
+        FigureCanvasSVG(figure).print_svg(held, metadata=dict.fromkeys(METADATA))  # type: ignore[no-untyped-call]
     text = held.getvalue()
-    return text[text.index("<svg") :]
+    return re.sub(r'<g id="[^"]*">', "<g>", text[text.index("<svg") :])  # the same in every picture of a page

@@ -19,6 +19,13 @@ from bramble_agent.wire import BenchAnswer, BoardFacts, Pixels, TensorSpec, Veri
 
 REPORT_VERSION = 1
 PERCENTILES = (50, 90, 95, 99)
+# fmt: off
+KEYS = frozenset({
+    "version", "bramble", "created", "recipe", "recipe_table", "bundle", "board", "verdict", "budget", "accuracy",
+    "size", "parameters", "macs", "stages", "model", "latency", "memory", "energy", "verify", "conditions", "warnings",
+    "provenance",
+})
+# fmt: on
 Facts = dict[str, Any]
 
 

@@ -11,7 +11,6 @@ from rich.text import Text
 from bramble.report.units import DASH, budget_name, budget_sign, budget_value, milliseconds, percent, si
 
 MARKS = {"pass": ("✓", "green"), "missed": ("✗", "red"), "undecided": ("?", "yellow")}
-SCHEMES = {"INT8": "int8", "FLOAT32": "float32"}
 
 
 def render(report: dict[str, Any]) -> RenderableType:
@@ -46,9 +45,8 @@ def _figures(report: dict[str, Any]) -> Table:
     table.add_column(scheme_of(report), justify="right")
     table.add_column("", style="dim")
     accuracy, size = report["accuracy"], report["size"]
-    table.add_row(
-        "accuracy", percent(accuracy["float"]), percent(accuracy["shipped"]), f"{accuracy['tested']:,} test pictures"
-    )
+    tested = f"{accuracy['tested']:,} test pictures" if accuracy["tested"] else "not scored"
+    table.add_row("accuracy", percent(accuracy["float"]), percent(accuracy["shipped"]), tested)
     ratio = f"{size['float_bytes'] / size['model_bytes']:.1f}x smaller, " if size["float_bytes"] else ""
     shipped = f"{ratio}{si(size['shipped_bytes'], 'B')} to send"
     table.add_row("model", si(size["float_bytes"], "B"), si(size["model_bytes"], "B"), shipped)

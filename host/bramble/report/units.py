@@ -14,7 +14,7 @@ def si(value: float | None, unit: str) -> str:
         return f"0 {unit}"
     factor, prefix = next((row for row in PREFIXES if abs(value) >= row[0] * 0.9995), PREFIXES[-1])
     scaled = value / factor
-    digits = max(0, 2 - len(str(int(abs(scaled)))) + 1)
+    digits = 2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0  # 9.996 is shown as 10.0
     if unit == "B" and prefix == "":
         digits = 0
     return f"{scaled:.{digits}f} {prefix}{unit}"

@@ -1,0 +1,251 @@
+"""``bramble board`` and the verbs that use a board, as a person runs them, against a real OpenSSH server."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import pty
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from making import bundle_digest, make_bundle
+from running import bramble, environment
+from serving import Server, fingerprint_of, make_key, serving
+
+KEYS = {  # what the architecture promises to scripts
+    "version",
+    "recipe",
+    "bundle",
+    "board",
+    "verdict",
+    "budget",
+    "accuracy",
+    "size",
+    "parameters",
+    "macs",
+    "stages",
+    "latency",
+    "memory",
+    "energy",
+    "verify",
+    "conditions",
+    "warnings",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running OpenSSH server."""
+    with serving(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+@pytest.fixture
+def pi(server: Server, home: Path) -> str:
+    """The server, already in the inventory as ``pi``; its root is below the server's home."""
+    home.mkdir(parents=True)
+    settings = {
+        "host": "127.0.0.1",
+        "user": server.user,
+        "host_key": server.pinned(),
+        "key_file": str(server.user_key),
+        "python": sys.executable,
+        "root": str(home / "far away"),
+    }
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    (home / "boards.toml").write_text(f"[boards.pi]\nport = {server.port}\n{lines}")
+    return "pi"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A tiny bundle without a budget."""
+    return make_bundle(tmp_path / "bundle")
+
+
+def add(server: Server, *words: str) -> list[str]:
+    """The words that add the server as the board ``garden``."""
+    address = f"{server.user}@127.0.0.1:{server.port}"
+    return ["board", "add", "garden", address, "--key", str(server.user_key), "--python", sys.executable, *words]
+
+
+def run(*words: str | Path, cwd: Path, status: int = 0) -> str:
+    """Run Bramble; its exit code must be ``status``, and no failure may show a traceback. Gives stdout."""
+    done = bramble(*words, cwd=cwd)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def test_add_with_the_right_fingerprint(server: Server, home: Path, tmp_path: Path) -> None:
+    """With the right fingerprint nobody is asked: the host key is pinned, and the board answers a probe."""
+    told = json.loads(run(*add(server, "--fingerprint", server.fingerprint(), "--json"), cwd=tmp_path))
+    assert told["host_key"] == server.pinned()
+    assert told["facts"]["facts"]["python"] == platform.python_version()
+    held = tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]
+    assert (held["host"], held["port"], held["user"]) == ("127.0.0.1", server.port, server.user)
+    assert held["host_key"] == server.pinned()
+    assert (server.home / ".bramble/agents").is_dir()
+
+
+@pytest.mark.slow
+def test_add_with_a_relative_key(server: Server, home: Path, tmp_path: Path) -> None:
+    """A key named from the folder where one stands is found from every other folder too."""
+    words = add(server, "--fingerprint", server.fingerprint())
+    words[words.index(str(server.user_key))] = server.user_key.name
+    run(*words, cwd=server.folder)
+    assert json.loads(run("board", "probe", "garden", "--json", cwd=tmp_path))["facts"]
+
+
+def test_add_with_a_wrong_fingerprint(server: Server, home: Path, tmp_path: Path) -> None:
+    """Another fingerprint than the server's is refused with both, and nothing is remembered; exit code 5."""
+    wrong = fingerprint_of(make_key(tmp_path / "other"))
+    told = run(*add(server, "--fingerprint", wrong), cwd=tmp_path, status=5)
+    assert f"shows host key {server.fingerprint()}, not {wrong}" in told
+    assert not (home / "boards.toml").exists()
+
+
+def test_add_unattended(server: Server, home: Path, tmp_path: Path) -> None:
+    """A script is not asked: the fingerprint is shown, with the option that accepts it; exit code 5."""
+    told = run(*add(server), cwd=tmp_path, status=5)
+    assert f"--fingerprint {server.fingerprint()}" in told
+    assert not (home / "boards.toml").exists()
+
+
+@pytest.mark.parametrize(("typed", "status"), [("y\n", 0), ("\n", 5)])
+def test_add_at_a_terminal(server: Server, home: Path, tmp_path: Path, typed: str, status: int) -> None:
+    """A person sees the fingerprint and decides; without a clear yes nothing is remembered."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "bramble", *add(server)]
+    try:
+        os.write(ours, typed.encode())
+        pipes: dict[str, Any] = {"stdin": theirs, "capture_output": True, "text": True}
+        done = subprocess.run(command, cwd=tmp_path, env=environment(), timeout=60, check=False, **pipes)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == status, done.stderr
+    assert server.fingerprint() in done.stdout + done.stderr
+    assert (home / "boards.toml").exists() == (status == 0)
+    if status == 0:
+        assert "added garden: " in done.stdout
+
+
+def test_add_under_a_bad_name(tmp_path: Path) -> None:
+    """A name that no board can have is refused before anybody is called; exit code 2."""
+    told = run("board", "add", "local", "pi@127.0.0.1:1", cwd=tmp_path, status=2)
+    assert "cannot be a board's name" in told
+
+
+def test_add_what_is_not_there(home: Path, tmp_path: Path) -> None:
+    """A port where nothing listens is unreachable; exit code 5, one message, no noise of the library."""
+    told = run("board", "add", "garden", "pi@127.0.0.1:1", cwd=tmp_path, status=5)
+    assert told.splitlines()[0].startswith("bramble: 127.0.0.1:1 cannot be reached")
+    assert len(told.splitlines()) == 2
+
+
+def test_add_refused_login(server: Server, home: Path, tmp_path: Path) -> None:
+    """A key that the board does not know is not remembered, and ssh-copy-id is named; exit code 5, no noise."""
+    words = add(server, "--fingerprint", server.fingerprint())
+    words[words.index(str(server.user_key))] = str(make_key(tmp_path / "stranger"))
+    told = run(*words, cwd=tmp_path, status=5)
+    assert f"ssh-copy-id -p {server.port} {server.user}@127.0.0.1" in told
+    assert len(told.splitlines()) == 2
+    assert not (home / "boards.toml").exists()
+
+
+def test_list(pi: str, tmp_path: Path) -> None:
+    """The list has this machine first, then the boards, as a table and as JSON."""
+    table = run("board", "list", cwd=tmp_path).splitlines()
+    assert [line.split()[0] for line in table] == ["board", "local", "pi"]
+    assert list(json.loads(run("board", "list", "--json", cwd=tmp_path))) == ["local", "pi"]
+
+
+def test_probe(pi: str, tmp_path: Path) -> None:
+    """A probe shows what the board is; with --json the same as data."""
+    told = run("board", "probe", pi, cwd=tmp_path)
+    assert platform.machine() in told
+    assert "ai-edge-litert" in told
+    assert json.loads(run("board", "probe", pi, "--json", cwd=tmp_path))["facts"]["machine"] == platform.machine()
+
+
+def test_remove(pi: str, home: Path, tmp_path: Path) -> None:
+    """A removed board is forgotten; ``local`` cannot be, exit code 2."""
+    assert run("board", "remove", pi, cwd=tmp_path) == "removed pi\n"
+    assert "pi" not in (home / "boards.toml").read_text()
+    assert "always there" in run("board", "remove", "local", cwd=tmp_path, status=2)
+
+
+@pytest.mark.parametrize("words", [["board", "probe", "pi2"], ["deploy", "bundle", "pi2"]])
+def test_unknown_board(pi: str, bundle: Path, tmp_path: Path, words: list[str]) -> None:
+    """A board that nobody knows is answered with the nearest that is known; exit code 2."""
+    assert "there is no board 'pi2'; did you mean 'pi'?" in run(*words, cwd=tmp_path, status=2)
+
+
+def test_changed_host_key(pi: str, home: Path, server: Server, tmp_path: Path) -> None:
+    """A board with another host key than the pinned one is not talked to; exit code 5, both fingerprints."""
+    other = make_key(tmp_path / "other")
+    inventory = home / "boards.toml"
+    public = " ".join(other.with_suffix(".pub").read_text().split()[:2])
+    inventory.write_text(inventory.read_text().replace(server.pinned(), public))
+    told = run("board", "probe", pi, cwd=tmp_path, status=5)
+    assert server.fingerprint() in told
+    assert fingerprint_of(other) in told
+    assert len(told.splitlines()) == 2
+
+
+def test_push(pi: str, bundle: Path, home: Path, tmp_path: Path) -> None:
+    """A push makes the release current; the next one sends nothing."""
+    first: dict[str, Any] = json.loads(run("push", bundle, pi, "--json", cwd=tmp_path))[pi]
+    assert Path(first["release"]) == home / "far away/releases" / bundle_digest(bundle)
+    assert first["sent_bytes"] > 0
+    assert "was there already" in run("push", bundle, pi, cwd=tmp_path)
+    assert (home / "far away/current").resolve() == Path(first["release"])
+
+
+def test_verify(pi: str, bundle: Path, tmp_path: Path) -> None:
+    """Two boards are asked, one after the other, and both agree."""
+    told = json.loads(run("verify", bundle, pi, "local", "--json", cwd=tmp_path))
+    assert list(told) == [pi, "local"]
+    assert all(answer["ok"] and answer["max_lsb"] == 0 for answer in told.values())
+
+
+def test_verify_that_differs(pi: str, tmp_path: Path) -> None:
+    """A board whose answers differ from the bundle's is exit code 3."""
+    from making import make_golden
+
+    arrays = make_golden()
+    arrays["output_0"][0, 0] += 3
+    path = make_bundle(tmp_path / "off", arrays=arrays)
+    done = bramble("verify", path, pi, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "pi: DIFFERS, 4 answers, off by 3 LSB" in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["deploy", pytest.param("bench", marks=pytest.mark.slow)])
+def test_one_json_document(pi: str, bundle: Path, tmp_path: Path, verb: str) -> None:
+    """Stdout is one JSON document with the keys that scripts rely on, for the board that was named."""
+    report = json.loads(run(verb, bundle, pi, "--profile", "quick", "--json", cwd=tmp_path))
+    assert KEYS - set(report) == set()
+    assert report["version"] == 1
+    assert report["bundle"] == bundle_digest(bundle)
+    assert report["board"]["name"] == pi
+    assert report["verdict"] == "pass"
+    assert report["verify"]["max_lsb"] == 0
+    assert len(report["latency"]["samples_ns"]) >= 64
+    (kept,) = (tmp_path / "runs").rglob("report.json")
+    assert json.loads(kept.read_text()) == report
+
+
+def test_board_without_python(pi: str, home: Path, bundle: Path, tmp_path: Path) -> None:
+    """A board without Python is incompatible, and apt is named; exit code 6."""
+    inventory = home / "boards.toml"
+    inventory.write_text(inventory.read_text().replace(sys.executable, "/no/such/python3"))
+    assert "apt install python3" in run("deploy", bundle, pi, cwd=tmp_path, status=6)
