@@ -115,7 +115,7 @@ def _teacher(run: _Run, stage: Stage) -> Path | None:
 
 
 def _trained(run: _Run, named: str, teacher: Path | None) -> Path:
-    """The Keras file that ``named`` is, or that its recipe leaves before quantization, perhaps taught by ``teacher``."""
+    """The Keras file that ``named`` is, or that its recipe leaves before quantize; perhaps taught by ``teacher``."""
     if named.endswith((".keras", ".h5")):
         path = run.folder / named
         if not path.is_file():

@@ -163,6 +163,23 @@ class Prune(Taught):
         return self
 
 
+class Slim(Taught):
+    """Remove whole channels, so that the model is smaller and faster on any runtime."""
+
+    do: Literal["slim"]
+    ratio: Share
+    """Share of the removable channels that goes."""
+    kind: Literal["channels", "filters"] = "channels"
+    """channels cuts the width everywhere; filters only inside blocks, keeping what residual additions carry."""
+    scope: Literal["global", "local"] = "local"
+    """local removes the same share of every layer; global ranks all channels together."""
+    criterion: Literal["l1", "l2", "bn", "taylor", "random"] = "l2"
+    round_to: AtLeastOne = 1
+    """Keep a multiple of so many channels: 8 or 16 for the tiles of ARM cores."""
+    steps: AtLeastOne = 1
+    """Remove in so many rounds, training for `epochs` after each."""
+
+
 class Quantize(Table):
     """Lower to TFLite, the last stage; the result is audited."""
 
@@ -176,7 +193,7 @@ class Quantize(Table):
 
 TRAINED = (Train, Distill)
 Stage = Annotated[
-    Train | Distill | Prune | Quantize,
+    Train | Distill | Prune | Slim | Quantize,
     Field(discriminator="do"),
 ]
 

@@ -15,10 +15,11 @@ from bramble.audit import Audit
 from bramble.compress.distill import distill
 from bramble.compress.prune import prune
 from bramble.compress.quantize import quantize
+from bramble.compress.slim import slim
 from bramble.compress.train import train
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
-from bramble.recipe import Distill, Prune, Quantize, Stage, Taught, Train
+from bramble.recipe import Distill, Prune, Quantize, Slim, Stage, Taught, Train
 from bramble.tflite import read_graph
 from bramble.work import Work
 from bramble_agent.codec import encode
@@ -39,6 +40,8 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
             return _keep(distill(model, stage, work, _lesson(stage, teacher)), work, folder)
         case Prune():
             return _keep(prune(model, stage, work, _lesson(stage, teacher)), work, folder)
+        case Slim():
+            return _keep(slim(model, stage, work, _lesson(stage, teacher)), work, folder)
         case Quantize():
             made = quantize(model, stage, work)
             (folder / "model.tflite").write_bytes(made.tflite)

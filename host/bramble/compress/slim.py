@@ -3,14 +3,16 @@
     score(group) = Σ over its layers of ‖W[…, c]‖ / mean; the lowest share goes
 
 L1 norms: Li et al. 2017, 1608.08710. BN scale: Liu et al. 2017, 1708.06519. Taylor: Molchanov et al. 2019, 1906.10771.
-Channels against filters: Caccia et al. 2023, 2304.13164: *channels* cuts the width everywhere, *filters* only inside blocks,
-keeping what residual additions carry. With epochs = 0 it is their zero-shot pruning: no data is touched.
+Channels against filters: Caccia et al. 2023, 2304.13164: *channels* cuts the width everywhere, *filters* only inside
+blocks, keeping what residual additions carry. With epochs = 0 it is their zero-shot pruning: no data is touched.
 """
 
 from __future__ import annotations
 
 import keras
 import numpy as np
+from keras.layers import BatchNormalization
+from numpy.typing import NDArray
 
 from bramble import scores
 from bramble.channels import Channels, trace
@@ -94,31 +96,35 @@ def _lowest_overall(sets: list[list[int]], ranked: dict[int, float], ratio: floa
 
 def _scored(model: keras.Model, found: Channels, how: Slim, work: Work) -> dict[int, float]:
     """The score of each group: the sum over the layers that make it, each layer's scores brought to mean 1."""
+    if how.criterion == "bn" and not any(isinstance(use.layer, BatchNormalization) for use in found.uses):
+        raise RecipeError('slim: criterion = "bn" needs batch normalization, the model has none', "use l2")
     total: dict[int, float] = {}
     for use in found.uses:
-        bn = isinstance(use.layer, keras.layers.BatchNormalization)
-        if (use.into is use.out) != (how.criterion == "bn" and bn):
+        if isinstance(use.layer, BatchNormalization) != (how.criterion == "bn"):
             continue
         values = _of_layer(model, use.layer, how, work)
         values = values / (values.mean() or 1.0)
         for root, value in zip(found.roots(use.out), values, strict=True):
             total[int(root)] = total.get(int(root), 0.0) + float(value)
-    return {int(root): total.get(int(root), 0.0) for use in found.uses for root in found.roots(use.out)}
+    return {int(root): total.get(int(root), 1.0) for use in found.uses for root in found.roots(use.out)}
 
 
-def _of_layer(model: keras.Model, layer: keras.Layer, how: Slim, work: Work) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _of_layer(model: keras.Model, layer: keras.Layer, how: Slim, work: Work) -> NDArray[np.float64]:
     """One score an output channel of a layer."""
     if how.criterion == "bn":
         return np.abs(np.asarray(layer.gamma, dtype=np.float64))
     kernel = np.asarray(layer.kernel, dtype=np.float64)
-    rows = kernel.reshape(-1, kernel.shape[-1]) if not isinstance(layer, keras.layers.DepthwiseConv2D) else kernel.reshape(-1, kernel.shape[-2] * kernel.shape[-1])
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    rows = kernel.reshape(-1, kernel.shape[-2] * kernel.shape[-1] if depthwise else kernel.shape[-1])
     match how.criterion:
         case "l1":
-            return np.abs(rows).sum(0)
+            found = np.abs(rows).sum(0)
         case "l2":
-            return np.sqrt(np.square(rows).sum(0))
+            found = np.sqrt(np.square(rows).sum(0))
         case "random":
-            return np.random.default_rng(work.seed).random(rows.shape[1])
+            found = np.random.default_rng(work.seed).random(rows.shape[1])
         case _:
             chosen = np.random.default_rng(work.seed).permutation(len(work.data.train))[:SCORED]
-            return scores.taylor(model, [layer], work.data.train.take(chosen), work.pixels)[0].reshape(rows.shape).sum(0)
+            images = work.data.train.take(chosen)
+            found = scores.taylor(model, [layer], images, work.pixels)[0].reshape(rows.shape).sum(0)
+    return np.asarray(found)
