@@ -101,8 +101,8 @@ class Trainer(keras.Model):  # type: ignore[misc]
         seen = self.before(pictures, training=training)
         if not training or self.teacher is None:
             return self.model(seen, training=training)
-        answer, *mine = self.student_taps(seen, training=True)
-        told, *theirs = self.teacher_taps(seen, training=False)
+        answer, *mine = _as_list(self.student_taps(seen, training=True))
+        told, *theirs = _as_list(self.teacher_taps(seen, training=False))
         soft = soft_loss(logits(self.model, answer), logits(self.teacher, told), self.lesson.temperature)
         self.add_loss(self.lesson.alpha * soft)
         hints = len(self.lesson.hints)
@@ -119,6 +119,11 @@ def tap(model: keras.Model, names: list[str]) -> keras.Model:
     if missing:
         raise UsageError(f"{model.name} has no layer {missing[0]!r}", f"its layers: {', '.join(known)}")
     return keras.Model(model.inputs, [model.outputs[0], *(known[name].output for name in names)])
+
+
+def _as_list(outputs: Any) -> list[Any]:
+    """A model's outputs as a list: Keras gives a lone one bare."""
+    return list(outputs) if isinstance(outputs, list | tuple) else [outputs]
 
 
 def square_gap(student: Any, teacher: Any) -> Any:
