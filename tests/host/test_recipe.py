@@ -107,7 +107,7 @@ def test_recipe_refuses_what_cannot_work(changes: dict[str, Any]) -> None:
         ({"stage": [TRAIN]}, "the last stage, and only the last"),
         ({"stage": [QUANTIZE, TRAIN]}, "the last stage, and only the last"),
         ({"stage": [TRAIN, QUANTIZE, QUANTIZE]}, "the last stage, and only the last"),
-        ({"stage": [QUANTIZE]}, 'begin with a stage do = "train"'),
+        ({"stage": [QUANTIZE]}, 'begin with do = "train" or do = "distill"'),
         ({"model": {}}, "exactly one of build"),
         ({"model": BUILD | {"keras": "a.keras"}}, "exactly one of build"),
         ({"data": {"name": "folder"}}, "needs data.path"),
