@@ -36,6 +36,7 @@ SAME = (
     layers.UpSampling2D,
     layers.ZeroPadding2D,
 )
+ACROSS = (keras.activations.softmax, keras.activations.log_softmax, keras.activations.sparsemax)
 JOINING = (layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply, layers.Subtract)
 
 
@@ -77,9 +78,8 @@ class Channels:
 
     def unite(self, first: Ids, second: Ids) -> None:
         """Join two rows of ids, one by one."""
-        for a, b in zip(self.roots(first), self.roots(second), strict=True):
-            self.parent[int(b)] = int(a)
-            self.joined.add(int(a))
+        for a, b in zip(first, second, strict=True):
+            self.parent[self.root(int(b))] = self.root(int(a))  # looked up one by one: a row may hold an id twice
 
     def freeze(self, ids: Ids, why: str) -> None:
         """Keep these ids for good."""
@@ -98,12 +98,13 @@ class Channels:
 def trace(model: keras.Model) -> Channels:
     """Follow the channels through ``model``.
 
-    Raises IncompatibleError for a model that is not a plain functional graph (nested or subclassed).
+    Raises IncompatibleError for a model that is not a plain graph (nested or subclassed).
     """
-    if not isinstance(model, keras.Model) or not getattr(model, "_nodes_by_depth", None):
+    graph = getattr(model, "_functional", None) or model  # a Sequential holds its graph
+    if not isinstance(model, keras.Model) or not getattr(graph, "_nodes_by_depth", None):
         raise IncompatibleError(f"{model.name} is not a functional model", "build it with keras.Input and layer calls")
     found, ids = Channels(), dict[int, Ids]()
-    nodes = [node for depth in sorted(model._nodes_by_depth, reverse=True) for node in model._nodes_by_depth[depth]]
+    nodes = [node for depth in sorted(graph._nodes_by_depth, reverse=True) for node in graph._nodes_by_depth[depth]]
     used = [node.operation.name for node in nodes]
     for node in nodes:
         operation, inputs = node.operation, [ids[id(tensor)] for tensor in node.input_tensors]
@@ -113,6 +114,9 @@ def trace(model: keras.Model) -> Channels:
         if used.count(operation.name) > 1:
             for row in (*inputs, *outputs):
                 found.freeze(row, f"{operation.name} is used more than once")
+        if getattr(operation, "activation", None) in ACROSS:
+            for row in outputs:
+                found.freeze(row, f"{operation.name} weighs channels against each other")
         ids.update({id(tensor): row for tensor, row in zip(node.output_tensors, outputs, strict=True)})
     for tensor in model.outputs:
         found.freeze(ids[id(tensor)], "the model's output")
@@ -181,6 +185,8 @@ def _join(found: Channels, layer: Any, inputs: list[Ids], node: Any) -> Ids:
                 found.freeze(row, f"{layer.name} joins different widths")
             return max(inputs, key=len)
         found.unite(first, other)
+    if not isinstance(layer, layers.Multiply):  # a gate scales channels, it adds none to a representation
+        found.joined.update(int(one) for one in first)
     return first
 
 

@@ -32,8 +32,8 @@ def without(model: keras.Model, found: Channels, gone: set[int]) -> keras.Model:
     smaller = keras.models.clone_model(model, clone_function=narrower)
     for layer in model.layers:
         if layer.weights:
-            into, out = kept[layer.name]
-            smaller.get_layer(layer.name).set_weights(_sliced(layer, into, out))
+            weights = _sliced(layer, *kept[layer.name]) if layer.name in kept else layer.get_weights()
+            smaller.get_layer(layer.name).set_weights(weights)
     return smaller
 
 
@@ -44,6 +44,8 @@ def _kept(found: Channels, use: Use, gone: set[int]) -> tuple[NDArray[np.bool_],
 
 def _sliced(layer: Any, into: NDArray[np.bool_], out: NDArray[np.bool_]) -> list[NDArray[Any]]:
     """The layer's weights without the channels that go."""
+    if into.all() and out.all():
+        return list(layer.get_weights())  # a grouped convolution's kernel has fewer inputs than the layer
     if isinstance(layer, layers.DepthwiseConv2D):
         kernel, *bias = layer.get_weights()
         return [kernel[:, :, into, :], *(one[out] for one in bias)]
