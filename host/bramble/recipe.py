@@ -175,7 +175,7 @@ class Slim(Taught):
     """local removes the same share of every layer; global ranks all channels together."""
     criterion: Literal["l1", "l2", "bn", "taylor", "random"] = "l2"
     round_to: AtLeastOne = 1
-    """Keep a multiple of so many channels: 8 or 16 for the tiles of ARM cores."""
+    """Keep the nearest multiple of so many channels: 8 or 16 for the tiles of ARM cores."""
     steps: AtLeastOne = 1
     """Remove in so many rounds, training for `epochs` after each."""
 

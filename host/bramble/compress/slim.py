@@ -18,113 +18,113 @@ from bramble import scores
 from bramble.channels import Channels, trace
 from bramble.errors import RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson, fit
+from bramble.fit import Lesson, fit, with_dropout
 from bramble.rebuild import without
 from bramble.recipe import Slim
 from bramble.work import Work
 
 SCORED = 2_048
+Sets = dict[tuple[str, ...], list[int]]
 
 
 def slim(model: keras.Model, how: Slim, work: Work, lesson: Lesson) -> keras.Model:
     """A smaller model with ``how.ratio`` of the removable channels gone, fine-tuned after each of ``how.steps`` rounds.
 
-    Raises IncompatibleError for a model that cannot be traced, RecipeError where nothing could be removed.
+    Raises IncompatibleError for a model that cannot be traced, RecipeError where nothing could be removed, UsageError
+    for dropout on a model without Dropout layers.
     """
-    keep = (1.0 - how.ratio) ** (1.0 / how.steps)
+    if how.dropout is not None:
+        model = with_dropout(model, how.dropout)
+    widths: dict[tuple[str, ...], int] = {}
     for number in range(how.steps):
         found = trace(model)
         if number == 0 and found.unknown:
             work.on_event(Note(f"slim: left alone around {', '.join(found.unknown)}", warning=True))
-        gone = _choose(model, found, how, 1.0 - keep, work)
-        if not gone:
+        sets, ranked = _sets(found, how), _scored(model, found, how, work)
+        widths = widths or {names: len(members) for names, members in sets.items()}
+        shares = [(1.0 - how.ratio) ** ((number + 1) / how.steps), 1.0 - how.ratio]
+        now, finally_ = (_choose(sets, ranked, how, widths, share) for share in shares)
+        if number == 0 and not finally_:
             raise RecipeError("slim: no channel can be removed", "a larger ratio, a smaller round_to, or another kind")
-        model = without(model, found, gone)
+        model = without(model, found, now) if now else model
         fit(model, how, work, lesson)
     return model
 
 
-def _choose(model: keras.Model, found: Channels, how: Slim, ratio: float, work: Work) -> set[int]:
-    """The groups that go."""
-    blocked = set(found.frozen_roots()) | (found.joined_roots() if how.kind == "filters" else set())
-    ranked = _scored(model, found, how, work)
-    sets = _sets(found, blocked)
+def _choose(
+    sets: Sets, ranked: dict[int, float], how: Slim, widths: dict[tuple[str, ...], int], share: float
+) -> set[int]:
+    """The groups that go, so that ``share`` of the first ``widths`` is left, of each set or over all of them."""
+    left = {names: widths[names] * share for names in sets}
     if how.scope == "global":
-        return _lowest_overall(sets, ranked, ratio, how.round_to)
+        everything = [root for members in sets.values() for root in members]
+        lowest = _lowest(everything, ranked, round(share * sum(widths.values())))
+        left = {names: sum(root not in lowest for root in members) for names, members in sets.items()}
     gone: set[int] = set()
-    for members in sets:
-        gone |= _lowest(members, ranked, _leaving(len(members), ratio, how.round_to))
+    for names, members in sets.items():
+        gone |= _lowest(members, ranked, _rounded(left[names], how.round_to))
     return gone
 
 
-def _sets(found: Channels, blocked: set[int]) -> list[list[int]]:
+def _rounded(left: float, round_to: int) -> int:
+    """The multiple of ``round_to`` nearest to ``left``, but not 0."""
+    return max(1, round(left / round_to)) * round_to
+
+
+def _lowest(members: list[int], ranked: dict[int, float], left: int) -> set[int]:
+    """The groups with the lowest scores, all but ``left``."""
+    return set(sorted(members, key=lambda root: ranked[root])[: max(0, len(members) - left)])
+
+
+def _sets(found: Channels, how: Slim) -> Sets:
     """The removable groups, set by set: those that the same layers make."""
+    blocked = set(found.frozen_roots()) | (found.joined_roots() if how.kind == "filters" else set())
     makers: dict[int, tuple[str, ...]] = {}
     for use in found.uses:
         if use.into is not use.out:
             for root in dict.fromkeys(int(one) for one in found.roots(use.out)):
                 makers[root] = (*makers.get(root, ()), use.layer.name)
-    sets: dict[tuple[str, ...], list[int]] = {}
+    sets: Sets = {}
     for root, names in makers.items():
         if root not in blocked:
             sets.setdefault(names, []).append(root)
-    return list(sets.values())
-
-
-def _leaving(count: int, ratio: float, round_to: int) -> int:
-    """How many of ``count`` channels go: at most the share, leaving a multiple of ``round_to`` and at least one."""
-    left = max(1, round(count * (1.0 - ratio)))
-    if round_to > 1:
-        left = max(round_to, round(left / round_to) * round_to)
-    return max(0, count - left)
-
-
-def _lowest(members: list[int], ranked: dict[int, float], number: int) -> set[int]:
-    return set(sorted(members, key=lambda root: ranked[root])[:number])
-
-
-def _lowest_overall(sets: list[list[int]], ranked: dict[int, float], ratio: float, round_to: int) -> set[int]:
-    """The lowest share over all sets; each set keeps at least one channel, and a multiple of ``round_to``."""
-    everything = [root for members in sets for root in members]
-    limit = _lowest(everything, ranked, round(ratio * len(everything)))
-    gone: set[int] = set()
-    for members in sets:
-        share = sum(root in limit for root in members) / len(members)
-        gone |= _lowest(members, ranked, _leaving(len(members), share, round_to))
-    return gone
+    return sets
 
 
 def _scored(model: keras.Model, found: Channels, how: Slim, work: Work) -> dict[int, float]:
     """The score of each group: the sum over the layers that make it, each layer's scores brought to mean 1."""
-    if how.criterion == "bn" and not any(isinstance(use.layer, BatchNormalization) for use in found.uses):
+    uses = [use for use in found.uses if not isinstance(use.layer, BatchNormalization)]
+    if how.criterion == "bn":
+        uses = [use for use in found.uses if isinstance(use.layer, BatchNormalization) and use.layer.scale]
+    if not uses and how.criterion == "bn":
         raise RecipeError('slim: criterion = "bn" needs batch normalization, the model has none', "use l2")
     total: dict[int, float] = {}
-    for use in found.uses:
-        if isinstance(use.layer, BatchNormalization) != (how.criterion == "bn"):
-            continue
-        values = _of_layer(model, use.layer, how, work)
-        values = values / (values.mean() or 1.0)
-        for root, value in zip(found.roots(use.out), values, strict=True):
+    for use, values in zip(uses, _by_layer(model, [use.layer for use in uses], how, work), strict=True):
+        for root, value in zip(found.roots(use.out), values / (values.mean() or 1.0), strict=True):
             total[int(root)] = total.get(int(root), 0.0) + float(value)
     return {int(root): total.get(int(root), 1.0) for use in found.uses for root in found.roots(use.out)}
 
 
-def _of_layer(model: keras.Model, layer: keras.Layer, how: Slim, work: Work) -> NDArray[np.float64]:
-    """One score an output channel of a layer."""
+def _by_layer(model: keras.Model, layers: list[keras.Layer], how: Slim, work: Work) -> list[NDArray[np.float64]]:
+    """One score an output channel, for each of the layers."""
     if how.criterion == "bn":
-        return np.abs(np.asarray(layer.gamma, dtype=np.float64))
-    kernel = np.asarray(layer.kernel, dtype=np.float64)
-    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-    rows = kernel.reshape(-1, kernel.shape[-2] * kernel.shape[-1] if depthwise else kernel.shape[-1])
+        return [np.abs(np.asarray(layer.gamma, dtype=np.float64)) for layer in layers]
+    generator = np.random.default_rng(work.seed)
+    if how.criterion == "taylor":
+        images = work.data.train.take(generator.permutation(len(work.data.train))[:SCORED])
+        rows = map(_rows, layers, scores.taylor(model, layers, images, work.pixels))
+    else:
+        rows = map(_rows, layers, scores.magnitude(layers))
     match how.criterion:
-        case "l1":
-            found = np.abs(rows).sum(0)
         case "l2":
-            found = np.sqrt(np.square(rows).sum(0))
+            return [np.sqrt(np.square(row).sum(0)) for row in rows]
         case "random":
-            found = np.random.default_rng(work.seed).random(rows.shape[1])
+            return [generator.random((row.shape[1],)) for row in rows]
         case _:
-            chosen = np.random.default_rng(work.seed).permutation(len(work.data.train))[:SCORED]
-            images = work.data.train.take(chosen)
-            found = scores.taylor(model, [layer], images, work.pixels)[0].reshape(rows.shape).sum(0)
-    return np.asarray(found)
+            return [row.sum(0) for row in rows]
+
+
+def _rows(layer: keras.Layer, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A kernel's values [weights, output channels]."""
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    return values.reshape(-1, values.shape[-2] * values.shape[-1] if depthwise else values.shape[-1])
