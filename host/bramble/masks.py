@@ -1,7 +1,7 @@
 """Masks on kernels: zeros that stay zero while a model trains, and the schedule by which they spread.
 
 A mask is a Keras variable of ones and zeros, held as the kernel's ``constraint``: after every optimiser step the kernel
-is multiplied by it, so forward pass and gradients through it see zeros. Which weights go is ``rank``'s business.
+is multiplied by it, so forward pass and gradients through it see zeros. ``keep_highest`` says which weights stay.
 
 Cubic schedule: density(t) = d + (1 − d)·(1 − t/T)³ (Zhu & Gupta 2017, 1710.01878).
 """

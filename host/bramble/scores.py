@@ -37,7 +37,9 @@ def random(layers: Sequence[keras.Layer], seed: int) -> Scores:
 
 def taylor(model: keras.Model, layers: Sequence[keras.Layer], images: Images, pixels: Pixels) -> Scores:
     """|w · g| with g the gradient of the mean loss over ``images``."""
-    mean = [np.mean(rows, axis=0) for rows in zip(*_gradients(model, layers, images, pixels), strict=True)]
+    sizes = [min(BATCH, len(images) - start) for start in range(0, len(images), BATCH)]
+    batches = zip(*_gradients(model, layers, images, pixels), strict=True)
+    mean = [np.average(np.stack(rows), axis=0, weights=sizes) for rows in batches]
     return [np.abs(np.asarray(layer.kernel) * grad) for layer, grad in zip(layers, mean, strict=True)]
 
 
