@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 
-from bramble.errors import TrainingDiverged, UsageError
+from bramble.errors import RecipeError, TrainingDiverged, UsageError
 from bramble.events import EpochEnded, EpochStep, OnEvent
 from bramble.recipe import Augment, Tuning
 from bramble.work import Work
@@ -30,7 +31,7 @@ class Lesson:
     """What a model learns besides labels: from whom, how softly, and what holds meanwhile.
 
     ``hints`` and ``attention`` name pairs of student and teacher layers. ``callbacks`` are Keras callbacks, for
-    techniques that change something while training goes on.
+    techniques that change something while training goes on; early stopping lets the first ``unsettled`` epochs pass.
     """
 
     teacher: keras.Model | None = None
@@ -40,6 +41,7 @@ class Lesson:
     attention: tuple[tuple[str, str], ...] = ()
     hint_weight: float = 1.0
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
+    unsettled: int = 0
 
 
 PLAIN = Lesson()
@@ -63,7 +65,8 @@ def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> 
     )
     callbacks = [_Reporter(how.epochs, steps, work.on_event), *lesson.callbacks]
     if how.patience:
-        callbacks.append(keras.callbacks.EarlyStopping("val_loss", patience=how.patience, restore_best_weights=True))
+        stop = partial(keras.callbacks.EarlyStopping, "val_loss", restore_best_weights=True)
+        callbacks.append(stop(patience=how.patience, start_from_epoch=lesson.unsettled))
     with penalties(model, how):
         trainer.fit(
             data.train.pixels,
@@ -89,36 +92,46 @@ class Trainer(keras.Model):  # type: ignore[misc]
 
     def __init__(self, before: keras.Model, model: keras.Model, lesson: Lesson) -> None:
         super().__init__()
-        self.before, self.model, self.teacher, self.lesson = before, model, lesson.teacher, lesson
+        self.before, self.model, self.lesson = before, model, lesson
         pairs = (*lesson.hints, *lesson.attention)
-        if self.teacher is not None:
-            self.teacher.trainable = False
+        if lesson.teacher is not None:
             self.student_taps = tap(model, [mine for mine, _ in pairs])
-            self.teacher_taps = tap(self.teacher, [theirs for _, theirs in pairs])
+            taps = tap(lesson.teacher, [theirs for _, theirs in pairs])
+            self.ask_teacher = partial(taps, training=False)  # a partial, so that Keras does not train it too
+            _demand_one_shape(self.student_taps, taps, lesson)
 
     def call(self, pictures: Any, training: bool = False) -> Any:
-        """The model's answer; in training the teacher's share of the loss is added."""
-        seen = self.before(pictures, training=training)
-        if not training or self.teacher is None:
+        """The model's answer; the teacher's share of the loss is added, on held-out pictures too."""
+        seen, lesson = self.before(pictures, training=training), self.lesson
+        if lesson.teacher is None:
             return self.model(seen, training=training)
-        answer, *mine = _as_list(self.student_taps(seen, training=True))
-        told, *theirs = _as_list(self.teacher_taps(seen, training=False))
-        soft = soft_loss(logits(self.model, answer), logits(self.teacher, told), self.lesson.temperature)
-        self.add_loss(self.lesson.alpha * soft)
-        hints = len(self.lesson.hints)
+        answer, *mine = _as_list(self.student_taps(seen, training=training))
+        told, *theirs = _as_list(self.ask_teacher(seen))
+        soft = soft_loss(logits(self.model, answer), logits(lesson.teacher, told), lesson.temperature)
+        self.add_loss(lesson.alpha * soft)
         for number, (a, b) in enumerate(zip(mine, theirs, strict=True)):
-            gap = square_gap(a, b) if number < hints else square_gap(attention_map(a), attention_map(b))
-            self.add_loss(self.lesson.hint_weight * gap)
+            gap = square_gap(a, b) if number < len(lesson.hints) else square_gap(attention_map(a), attention_map(b))
+            self.add_loss(lesson.hint_weight * gap)
         return answer
 
 
 def tap(model: keras.Model, names: list[str]) -> keras.Model:
-    """The model with the outputs of the named layers after its own. Raises UsageError for a name it does not have."""
+    """The model with the outputs of the named layers after its own. Raises RecipeError for a name it does not have."""
     known = {layer.name: layer for layer in model.layers}
     missing = [name for name in names if name not in known]
     if missing:
-        raise UsageError(f"{model.name} has no layer {missing[0]!r}", f"its layers: {', '.join(known)}")
-    return keras.Model(model.inputs, [model.outputs[0], *(known[name].output for name in names)])
+        raise RecipeError(f"{model.name} has no layer {missing[0]!r}", f"its layers: {', '.join(known)}")
+    return keras.Model(model.input, [model.outputs[0], *(known[name].output for name in names)])
+
+
+def _demand_one_shape(student: keras.Model, teacher: keras.Model, lesson: Lesson) -> None:
+    """Raise RecipeError where the layers of a hint, or the pictures of an attention map, differ in shape."""
+    for number, pair in enumerate((*lesson.hints, *lesson.attention)):
+        end = None if number < len(lesson.hints) else -1
+        mine, theirs = (tuple(taps.outputs[number + 1].shape[1:end]) for taps in (student, teacher))
+        if mine != theirs:
+            said = f"{pair[0]} = {pair[1]}: layers of different shapes, {mine} and {theirs}"
+            raise RecipeError(said, "choose layers of one shape")
 
 
 def _as_list(outputs: Any) -> list[Any]:
@@ -127,10 +140,7 @@ def _as_list(outputs: Any) -> list[Any]:
 
 
 def square_gap(student: Any, teacher: Any) -> Any:
-    """The mean squared difference of two activations of one shape. Raises UsageError where shapes differ."""
-    if tuple(student.shape[1:]) != tuple(teacher.shape[1:]):
-        shapes = f"{tuple(student.shape[1:])} and {tuple(teacher.shape[1:])}"
-        raise UsageError(f"a hint joins layers of different shapes: {shapes}", "choose layers of one shape")
+    """The mean squared difference of two activations of one shape."""
     return keras.ops.mean(keras.ops.square(student - keras.ops.stop_gradient(teacher)))
 
 

@@ -100,6 +100,20 @@ def test_penalties_sit_on_kernels_only_and_are_restored() -> None:
         assert kernels(model)[0].regularizer is own
 
 
+def test_hanson_pratt_by_hand() -> None:
+    """h·Σ|w|/(1 + |w|): 3/4 + 4/5 of the kernel, alone and beside the others; a zero has a finite slope."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.set_weights([np.array([[3.0], [-4.0], [0.0]]), np.array([100.0])])
+    with penalties(model, how(hanson_pratt=0.1)):
+        assert float(sum(model.losses)) == pytest.approx(0.1 * (3 / 4 + 4 / 5))
+    with penalties(model, how(hanson_pratt=0.1, l1=0.01, l2=0.001)):
+        assert float(sum(model.losses)) == pytest.approx(0.155 + 0.07 + 0.025)
+    assert model.losses == []
+    small = line(0.0, 0.0)
+    run(small, dots([255, 0], [0, 1]), how(hanson_pratt=0.5, learning_rate=0.01))
+    assert np.all(np.isfinite(small.get_weights()[0]))
+
+
 def test_constant_schedule() -> None:
     """A constant rate is just that number."""
     assert schedule(how(learning_rate=0.3), 7) == 0.3
