@@ -18,7 +18,7 @@ import numpy as np
 
 from bramble import scores
 from bramble.errors import RecipeError
-from bramble.fit import Lesson, dropout_rates, fit, with_rates
+from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
 from bramble.masks import Masks, Ramp, Scores, density_at, draw, keep_highest, masked, prunable, put
 from bramble.recipe import Prune
 from bramble.work import Work
@@ -30,9 +30,12 @@ SCORED = 2_048  # training pictures that gradients are taken on
 def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.Model:
     """Prune ``model`` while training it for ``how.epochs``; the result is the model, or a copy with other dropout.
 
-    Raises RecipeError where a layer that the recipe names is not there, TrainingDiverged.
+    Raises RecipeError where a layer that the recipe names is not there, UsageError for dropout on a model without
+    Dropout layers, TrainingDiverged.
     """
     _check(how, model)
+    if how.dropout is not None:
+        model = with_dropout(model, how.dropout)
     targets = _targets(how, model)
     if how.rescale_dropout:
         model = _rescaled(model, targets)
@@ -50,7 +53,7 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
             put(held, kept)
             fit(model, how, work, lesson)
         elif how.epochs:
-            fit(model, how, work, replace(lesson, callbacks=(_ramp(how, work, spread),)))
+            fit(model, how, work, _ramped(how, work, lesson, spread))
         else:
             spread(1.0)
     return model
@@ -105,18 +108,20 @@ def _keep(how: Prune, ranked: Scores, densities: list[float], seed: int) -> Mask
     return [keep_highest([score], density, "local")[0] for score, density in zip(ranked, densities, strict=True)]
 
 
-def _ramp(how: Prune, work: Work, spread: Callable[[float], None]) -> Ramp:
-    steps = math.ceil(len(work.data.train) / how.batch_size) * how.epochs
-    falling = max(1, round(how.ramp_share * steps))
-    return Ramp(spread, falling, max(1, falling // UPDATES))
+def _ramped(how: Prune, work: Work, lesson: Lesson, spread: Callable[[float], None]) -> Lesson:
+    """The lesson with the ramp going on; early stopping waits for its end, else the best epoch were a denser one."""
+    steps = math.ceil(len(work.data.train) / how.batch_size)
+    falling = 1 if how.ramp == "one-shot" else max(1, round(how.ramp_share * steps * how.epochs))
+    ramp = Ramp(spread, falling, max(1, falling // UPDATES))
+    return replace(lesson, callbacks=(*lesson.callbacks, ramp), unsettled=math.ceil(falling / steps) - 1)
 
 
 def _rescaled(model: keras.Model, targets: list[float]) -> keras.Model:
-    """Han's dropout rule: D_r = D_o · sqrt(C_ir / C_io), with the mean density as the share of connections kept."""
+    """Han's dropout rule: D_r = D_o · sqrt(C_ir / C_io), with the share of connections kept in the whole model."""
     rates = dropout_rates(model)
     if not any(rates.values()):
         return model
-    share = float(np.mean(targets))
+    share = float(np.average(targets, weights=[math.prod(layer.kernel.shape) for layer in prunable(model)]))
     return with_rates(model, {name: rate * math.sqrt(share) for name, rate in rates.items()})
 
 
@@ -124,4 +129,6 @@ def _reinitialise(layers: list[keras.Layer], seed: int) -> None:
     """Fresh weights from each layer's own initialiser."""
     keras.utils.set_random_seed(seed + 1)
     for layer in layers:
-        layer.kernel.assign(layer.kernel_initializer(layer.kernel.shape))
+        depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        own = layer.depthwise_initializer if depthwise else layer.kernel_initializer
+        layer.kernel.assign(own.clone()(layer.kernel.shape))  # an initialiser repeats its numbers, a clone does not
