@@ -55,7 +55,7 @@ def biases(model: keras.Model) -> Kernels:
 
 def kept(model: keras.Model) -> list[int]:
     """Kernel weights that are not zero, by layer."""
-    return [np.count_nonzero(kernel) for kernel in kernels(model)]
+    return [int(np.count_nonzero(kernel)) for kernel in kernels(model)]
 
 
 def names(model: keras.Model) -> list[str]:
@@ -262,6 +262,6 @@ def test_a_teacher_replaces_the_labels(trained: keras.Model, digits: Dataset) ->
 
     taught = [pruned(data, Lesson(copied(trained), alpha=1.0)) for data in (right, wrong)]
     alone = [pruned(data, PLAIN) for data in (right, wrong)]
-    assert np.array_equal(*taught)
-    assert not np.allclose(*alone, atol=1e-3)
+    assert np.array_equal(taught[0], taught[1])
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
     assert np.count_nonzero(taught[0]) == 917

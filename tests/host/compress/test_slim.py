@@ -39,12 +39,12 @@ def how(**changes: object) -> Slim:
     return Slim.model_validate({"do": "slim", "ratio": 0.5, "epochs": 0} | changes)
 
 
-def zero_shot(model: keras.Model, seed: int = 1, **changes: object) -> keras.Model:
+def zero_shot(model: keras.Model, /, *, seed: int = 1, **changes: Any) -> keras.Model:
     """Slim without data."""
     return slim(model, how(**changes), Work(NO_DATA, GRAY8, seed, lambda event: None), PLAIN)
 
 
-def digits_widths(**changes: object) -> list[int]:
+def digits_widths(**changes: Any) -> list[int]:
     """What is left of the digits model's 16, 32 and 32."""
     return list(widths(zero_shot(digits_cnn.build((8, 8, 1), 10), **changes)).values())[:-1]
 
@@ -64,7 +64,7 @@ def digits_widths(**changes: object) -> list[int]:
     ],
     ids=str,
 )
-def test_how_many_stay_by_hand(changes: dict[str, object], left: list[int]) -> None:
+def test_how_many_stay_by_hand(changes: dict[str, Any], left: list[int]) -> None:
     """A width times (1 − ratio), rounded to the nearest multiple, at least one of it, in however many rounds."""
     assert digits_widths(**changes) == left
 
@@ -150,7 +150,7 @@ def test_taylor_by_numpy() -> None:
 def random_choice(seed: int) -> tuple[list[int], list[int]]:
     """What is left of two layers of 16."""
     model = chain(16, 16)
-    slimmer = zero_shot(model, seed, criterion="random")
+    slimmer = zero_shot(model, seed=seed, criterion="random")
     return kept(slimmer, model, "conv0"), kept(slimmer, model, "conv1")
 
 
@@ -187,7 +187,7 @@ def test_local_and_global_by_hand() -> None:
     ],
     ids=str,
 )
-def test_global_keeps_some_of_every_layer(changes: dict[str, object], left: list[int]) -> None:
+def test_global_keeps_some_of_every_layer(changes: dict[str, Any], left: list[int]) -> None:
     """No layer is cut through; rounding and rounds hold here too."""
     assert list(widths(zero_shot(two_layers(), scope="global", **changes)).values())[:-1] == left
 
@@ -242,7 +242,7 @@ def test_unknown_layers_are_told() -> None:
         (chain(), {}, "no channel can be removed"),
     ],
 )
-def test_what_cannot_be_done_is_a_recipe_error(model: keras.Model, changes: dict[str, object], said: str) -> None:
+def test_what_cannot_be_done_is_a_recipe_error(model: keras.Model, changes: dict[str, Any], said: str) -> None:
     """A criterion without what it reads, and a slimming that removes nothing, stop with advice."""
     with pytest.raises(RecipeError, match=said) as caught:
         zero_shot(model, **changes)
