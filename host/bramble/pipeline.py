@@ -25,7 +25,7 @@ from bramble.errors import RecipeError
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.reading import ReadRecipe, read_recipe
-from bramble.recipe import Distill, Quantize, Stage, Taught
+from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, Taught
 from bramble_agent.bundle import sha256_file
 from bramble_agent.wire import Budget, Pixels, Scores
 
@@ -47,6 +47,10 @@ EVERY_STAGE = (
     "bramble.tflite",
     "bramble_agent.pixels",
 )
+OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
+    "prune": ("bramble.masks", "bramble.scores"),
+    "slim": ("bramble.channels", "bramble.rebuild", "bramble.scores"),
+}
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,10 @@ def build(read: ReadRecipe, options: Options, on_event: OnEvent) -> Built:
 def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
     """The artifacts of stages, each found or made from the one before it."""
     key, done = run.first_key(), list[Artifact]()
-    for stage in stages:
-        teacher = _teacher(run, stage)
+    teachers = [_teacher(run, stage) for stage in stages]  # first, so that a missing one is told before any work
+    for stage, teacher in zip(stages, teachers, strict=True):
         taught = sha256_file(teacher) if teacher else None
-        code = code_digest(f"bramble.compress.{stage.do}", *EVERY_STAGE)
+        code = code_digest(f"bramble.compress.{stage.do}", *OF_STAGE.get(stage.do, ()), *EVERY_STAGE)
         key = key_of(key, stage.model_dump(exclude={"teacher", "assistants"}), taught, code)
         previous = done[-1] if done else None
         done.append(run.step(run.store, stage.do, key, partial(run.stage, stage, previous, teacher)))
@@ -120,15 +124,25 @@ def _trained(run: _Run, named: str, teacher: Path | None) -> Path:
         path = run.folder / named
         if not path.is_file():
             raise RecipeError(f"teacher: there is no file {path}")
+        if teacher is not None:
+            raise RecipeError(f"assistants: {named} is trained already", "assistants are recipes")
         return path
     place = run.folder / named
     read = read_recipe(str(place) if place.is_file() else named)
     stages = [stage for stage in read.recipe.stage if not isinstance(stage, Quantize)]
+    if read.recipe in (run.recipe, *run.pupils):
+        raise RecipeError(f"teacher: the recipe {read.recipe.name} is its own teacher", "choose another")
+    if not stages or (teacher is not None and not isinstance(stages[0], TRAINED)):
+        raise RecipeError(
+            f"teacher: the recipe {read.recipe.name} trains nothing first", "give its .keras file instead"
+        )
+    if read.recipe.data.range != run.recipe.data.range:
+        raise RecipeError(f"teacher: the recipe {read.recipe.name} has another data.range", "use one range for both")
     if teacher is not None:
         knobs = stages[0].model_dump(exclude={"do", "teacher", "assistants"})
         stages[0] = Distill(**knobs, do="distill", teacher=str(teacher.resolve()))
     run.on_event(Note(f"teacher {read.recipe.name}:"))
-    other = _Run(read, replace(run.options, fresh=False), run.on_event)
+    other = _Run(read, replace(run.options, fresh=False), run.on_event, (*run.pupils, run.recipe))
     made = _stages(other, stages)[-1]
     run.cached = run.cached and other.cached
     return made.file("model.keras")
@@ -137,8 +151,8 @@ def _trained(run: _Run, named: str, teacher: Path | None) -> Path:
 class _Run:
     """One run's surroundings; data is loaded when the first step needs it, once."""
 
-    def __init__(self, read: ReadRecipe, options: Options, on_event: OnEvent) -> None:
-        self.recipe, self.folder = read.recipe, read.folder
+    def __init__(self, read: ReadRecipe, options: Options, on_event: OnEvent, pupils: tuple[Recipe, ...] = ()) -> None:
+        self.recipe, self.folder, self.pupils = read.recipe, read.folder, pupils
         self.options, self.on_event = options, on_event
         self.store = Store(options.runs / ".artifacts")
         self.cached = True
