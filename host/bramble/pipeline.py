@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,16 @@ from bramble.artifact import Artifact, Store, code_digest, key_of
 from bramble.bundle import Contents, pack, packed_model_bytes, zip_bundle
 from bramble.datasets import open_source
 from bramble.datasets.types import Dataset, Source, split
+from bramble.errors import RecipeError
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
-from bramble.reading import ReadRecipe
-from bramble.recipe import Stage
+from bramble.reading import ReadRecipe, read_recipe
+from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, Taught
+from bramble_agent.bundle import sha256_file
 from bramble_agent.wire import Budget, Pixels, Scores
+
+if TYPE_CHECKING:
+    import keras
 
 Facts = dict[str, Any]
 Fill = Callable[[Path], Facts]
@@ -42,6 +47,10 @@ EVERY_STAGE = (
     "bramble.tflite",
     "bramble_agent.pixels",
 )
+OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
+    "prune": ("bramble.masks", "bramble.scores"),
+    "slim": ("bramble.channels", "bramble.rebuild", "bramble.scores"),
+}
 
 
 @dataclass(frozen=True)
@@ -74,15 +83,10 @@ def build(read: ReadRecipe, options: Options, on_event: OnEvent) -> Built:
     Raises a BrambleError; what was finished until then is found again by the next run.
     """
     run = _Run(read, options, on_event)
-    store = Store(options.runs / ".artifacts")
-    key, done = run.first_key(), list[Artifact]()
-    for stage in read.recipe.stage:
-        key = key_of(key, stage.model_dump(), code_digest(f"bramble.compress.{stage.do}", *EVERY_STAGE))
-        previous = done[-1] if done else None
-        done.append(run.step(store, stage.do, key, partial(run.stage, stage, previous)))
+    done = _stages(run, read.recipe.stage)
     last = done[-1]
-    key = key_of(key, "score", code_digest("bramble.evaluate"))
-    score = run.step(store, "evaluate", key, partial(run.score, last))
+    key = key_of(last.key, "score", code_digest("bramble.evaluate"))
+    score = run.step(run.store, "evaluate", key, partial(run.score, last))
     key = key_of(key, read.recipe.name, read.recipe.budget.model_dump(), code_digest("bramble.bundle", __name__))
     stages = [artifact.facts for artifact in done]
     place = Store(options.runs / read.recipe.name)
@@ -90,12 +94,67 @@ def build(read: ReadRecipe, options: Options, on_event: OnEvent) -> Built:
     return Built(final.folder, final.facts, run.cached)
 
 
+def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
+    """The artifacts of stages, each found or made from the one before it."""
+    key, done = run.first_key(), list[Artifact]()
+    teachers = [_teacher(run, stage) for stage in stages]  # first, so that a missing one is told before any work
+    for stage, teacher in zip(stages, teachers, strict=True):
+        taught = sha256_file(teacher) if teacher else None
+        code = code_digest(f"bramble.compress.{stage.do}", *OF_STAGE.get(stage.do, ()), *EVERY_STAGE)
+        key = key_of(key, stage.model_dump(exclude={"teacher", "assistants"}), taught, code)
+        previous = done[-1] if done else None
+        done.append(run.step(run.store, stage.do, key, partial(run.stage, stage, previous, teacher)))
+    return done
+
+
+def _teacher(run: _Run, stage: Stage) -> Path | None:
+    """The Keras file of a stage's teacher, made if need be; through its assistants, each taught by the one before."""
+    named = stage.teacher if isinstance(stage, Taught | Distill) else None
+    if named is None:
+        return None
+    model = _trained(run, named, None)
+    for assistant in stage.assistants if isinstance(stage, Distill) else ():
+        model = _trained(run, assistant, model)
+    return model
+
+
+def _trained(run: _Run, named: str, teacher: Path | None) -> Path:
+    """The Keras file that ``named`` is, or that its recipe leaves before quantize; perhaps taught by ``teacher``."""
+    if named.endswith((".keras", ".h5")):
+        path = run.folder / named
+        if not path.is_file():
+            raise RecipeError(f"teacher: there is no file {path}")
+        if teacher is not None:
+            raise RecipeError(f"assistants: {named} is trained already", "assistants are recipes")
+        return path
+    place = run.folder / named
+    read = read_recipe(str(place) if place.is_file() else named)
+    stages = [stage for stage in read.recipe.stage if not isinstance(stage, Quantize)]
+    if read.recipe in (run.recipe, *run.pupils):
+        raise RecipeError(f"teacher: the recipe {read.recipe.name} is its own teacher", "choose another")
+    if not stages or (teacher is not None and not isinstance(stages[0], TRAINED)):
+        raise RecipeError(
+            f"teacher: the recipe {read.recipe.name} trains nothing first", "give its .keras file instead"
+        )
+    if read.recipe.data.range != run.recipe.data.range:
+        raise RecipeError(f"teacher: the recipe {read.recipe.name} has another data.range", "use one range for both")
+    if teacher is not None:
+        knobs = stages[0].model_dump(exclude={"do", "teacher", "assistants"})
+        stages[0] = Distill(**knobs, do="distill", teacher=str(teacher.resolve()))
+    run.on_event(Note(f"teacher {read.recipe.name}:"))
+    other = _Run(read, replace(run.options, fresh=False), run.on_event, (*run.pupils, run.recipe))
+    made = _stages(other, stages)[-1]
+    run.cached = run.cached and other.cached
+    return made.file("model.keras")
+
+
 class _Run:
     """One run's surroundings; data is loaded when the first step needs it, once."""
 
-    def __init__(self, read: ReadRecipe, options: Options, on_event: OnEvent) -> None:
-        self.recipe, self.folder = read.recipe, read.folder
+    def __init__(self, read: ReadRecipe, options: Options, on_event: OnEvent, pupils: tuple[Recipe, ...] = ()) -> None:
+        self.recipe, self.folder, self.pupils = read.recipe, read.folder, pupils
         self.options, self.on_event = options, on_event
+        self.store = Store(options.runs / ".artifacts")
         self.cached = True
         self.skipped: list[str] = []
         self._number = 0
@@ -157,10 +216,11 @@ class _Run:
                 self.skipped.append(text)
                 self.on_event(Note(text, warning=True))
 
-    def stage(self, stage: Stage, previous: Artifact | None, folder: Path) -> Facts:
+    def stage(self, stage: Stage, previous: Artifact | None, teacher: Path | None, folder: Path) -> Facts:
         """Run one stage on the model of the artifact before it, or on the recipe's own model."""
         from bramble.build_model import build_model, load_model, set_seed
-        from bramble.stages import Work, run_stage
+        from bramble.stages import run_stage
+        from bramble.work import Work
 
         data = self.data
         set_seed(self.recipe.seed)
@@ -168,7 +228,9 @@ class _Run:
             model = load_model(previous.file("model.keras"))
         else:
             model = build_model(self.recipe.model, self.folder, self.source.shape, len(self.source.labels))
-        return run_stage(stage, model, Work(data, self.pixels, self.recipe.seed, self.on_event), folder)
+        taught_by = load_model(teacher) if teacher else None
+        _demand_alike(taught_by, model)
+        return run_stage(stage, model, taught_by, Work(data, self.pixels, self.recipe.seed, self.on_event), folder)
 
     def score(self, last: Artifact, folder: Path) -> Facts:
         """Read the test set, once: the float32 file and the shipped one, through the interpreter."""
@@ -207,6 +269,17 @@ class _Run:
     def _provenance(self, last: Artifact) -> dict[str, str]:
         made = {"bramble": __version__, "recipe": self.recipe.name, "data": self.source.digest, "artifact": last.key}
         return {**made, **{name: metadata.version(name) for name in LIBRARIES}}
+
+
+def _demand_alike(teacher: keras.Model | None, model: keras.Model) -> None:
+    """A teacher must see the same pictures and know the same classes. Raises RecipeError."""
+    if teacher is None or (teacher.input_shape, teacher.output_shape) == (model.input_shape, model.output_shape):
+        return
+    raise RecipeError(
+        f"the teacher takes {teacher.input_shape} and gives {teacher.output_shape}, "
+        f"the model {model.input_shape} and {model.output_shape}",
+        "choose a teacher for the same data",
+    )
 
 
 def _scores(score: Facts, counts: Facts) -> Scores:

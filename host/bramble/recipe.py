@@ -73,10 +73,9 @@ class Augment(Table):
     """Mirror left and right."""
 
 
-class Train(Table):
-    """Train with Adam; with patience, the best epoch on the held-out part is kept."""
+class Tuning(Table):
+    """How a stage trains: the knobs that every training stage shares. Adam; the loss is the cross-entropy."""
 
-    do: Literal["train"]
     epochs: AtLeastOne = 10
     batch_size: AtLeastOne = 128
     learning_rate: Positive = 1e-3
@@ -86,11 +85,99 @@ class Train(Table):
     """Weight of the sum of |w| over all kernels in the loss."""
     l2: NotNegative = 0.0
     """Weight of the sum of w² over all kernels in the loss."""
+    hanson_pratt: NotNegative = 0.0
+    """Weight of the sum of |w|/(1+|w|) over all kernels: biased weight decay (Hanson & Pratt 1989)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Rate for all of the model's Dropout layers."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after so many epochs without a better held-out loss; 0 runs them all."""
     augment: Augment = Augment()
+
+
+class Taught(Tuning):
+    """A training stage that may have a teacher; the loss is then alpha·T²·KL(teacher, student) + (1−alpha)·CE."""
+
+    epochs: Annotated[int, Field(ge=0)] = 5
+    """0 changes the model without training it afterwards."""
+    learning_rate: Positive = 1e-4
+    teacher: str | None = None
+    """A recipe of the zoo, a path to one, or a .keras file: distillation while fine-tuning."""
+    temperature: Positive = 4.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
+
+
+class Train(Tuning):
+    """Train with Adam; with patience, the best epoch on the held-out part is kept."""
+
+    do: Literal["train"]
+
+
+class Distill(Tuning):
+    """Learn from a teacher's soft answers (Hinton 2015), perhaps through assistants (Mirzadeh 2020)."""
+
+    do: Literal["distill"]
+    teacher: str
+    """A recipe of the zoo, a path to one, or a .keras file."""
+    assistants: tuple[str, ...] = Field(default=(), strict=False)
+    """Recipes whose models are trained in between, each by the one before; the last one teaches this model."""
+    temperature: Positive = 4.0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """Share of the softened loss; the labels have the rest."""
+    hints: dict[str, str] = Field(default={})
+    """Student layer = teacher layer: their activations are drawn together (FitNets; Romero et al. 2015)."""
+    attention: dict[str, str] = Field(default={})
+    """Student layer = teacher layer: their attention maps are drawn together (Zagoruyko & Komodakis 2017)."""
+    hint_weight: NotNegative = 1.0
+    """Weight of the hints and attention maps in the loss."""
+
+
+class Prune(Taught):
+    """Remove single weights while training the others (Han et al. 2015). Give one of density, densities, quality."""
+
+    do: Literal["prune"]
+    density: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the kernels' weights that is kept, over the whole model or (scope = "local") in each layer."""
+    densities: dict[str, Annotated[float, Field(gt=0, le=1)]] | None = None
+    """The share kept in each layer, by name; layers that are not named stay whole."""
+    quality: Positive | None = None
+    """A weight stays if |w| ≥ quality · std(layer), Han's threshold."""
+    scope: Literal["global", "local"] = "global"
+    """global ranks all weights together; local keeps the same share in every layer."""
+    criterion: Literal["magnitude", "random", "taylor", "obd"] = "magnitude"
+    weights: dict[str, Positive] = Field(default={})
+    """Factors on a layer's scores, by name: above 1 keeps more of it."""
+    ramp: Literal["one-shot", "linear", "cubic"] = "cubic"
+    """How the density falls over the first ramp_share of the training steps."""
+    ramp_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    rescale_dropout: bool = True
+    """Han's rule: retrain with rate · sqrt(share of connections kept) in the model's Dropout layers."""
+    survivors: Literal["keep", "reinitialise"] = "keep"
+    """An ablation: train the surviving connections from fresh weights instead of their own."""
+    probabilistic: bool = False
+    """An ablation: draw what is kept with a probability that grows with its score."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Prune:
+        if sum(given is not None for given in (self.density, self.densities, self.quality)) != 1:
+            raise ValueError("prune: give exactly one of density, densities and quality")
+        return self
+
+
+class Slim(Taught):
+    """Remove whole channels, so that the model is smaller and faster on any runtime."""
+
+    do: Literal["slim"]
+    ratio: Share
+    """Share of the removable channels that goes."""
+    kind: Literal["channels", "filters"] = "channels"
+    """channels cuts the width everywhere; filters only inside blocks, keeping what residual additions carry."""
+    scope: Literal["global", "local"] = "local"
+    """local removes the same share of every layer; global ranks all channels together."""
+    criterion: Literal["l1", "l2", "bn", "taylor", "random"] = "l2"
+    round_to: AtLeastOne = 1
+    """Keep the nearest multiple of so many channels: 8 or 16 for the tiles of ARM cores."""
+    steps: AtLeastOne = 1
+    """Remove in so many rounds, training for `epochs` after each."""
 
 
 class Quantize(Table):
@@ -104,7 +191,11 @@ class Quantize(Table):
     """The audit fails if outputs are off the float model's by more than this, mean over outputs, in output steps."""
 
 
-Stage = Annotated[Train | Quantize, Field(discriminator="do")]
+TRAINED = (Train, Distill)
+Stage = Annotated[
+    Train | Distill | Prune | Slim | Quantize,
+    Field(discriminator="do"),
+]
 
 
 class Limits(Table):
@@ -140,6 +231,6 @@ class Recipe(Table):
             raise ValueError('data.name = "folder" needs data.path, the folder with one sub-folder a class')
         if self.data.name != "folder" and self.data.path is not None:
             raise ValueError('data.path only goes with data.name = "folder"')
-        if self.model.build is not None and not any(isinstance(stage, Train) for stage in self.stage):
-            raise ValueError('a model from build = … has no weights yet: begin with a stage do = "train"')
+        if self.model.build is not None and not isinstance(self.stage[0], TRAINED):
+            raise ValueError('a model from build = … has no weights yet: begin with do = "train" or do = "distill"')
         return self

@@ -5,7 +5,6 @@ Adding a technique adds an arm to the ``match`` in ``run_stage``; mypy tells whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -13,31 +12,22 @@ import keras
 import numpy as np
 
 from bramble.audit import Audit
+from bramble.compress.distill import distill
+from bramble.compress.prune import prune
 from bramble.compress.quantize import quantize
+from bramble.compress.slim import slim
 from bramble.compress.train import train
-from bramble.datasets.types import Dataset
 from bramble.evaluate import evaluate, evaluate_keras
-from bramble.events import OnEvent
-from bramble.fit import ends_in_softmax
-from bramble.recipe import Quantize, Stage, Train
+from bramble.fit import Lesson, ends_in_softmax
+from bramble.recipe import Distill, Prune, Quantize, Slim, Stage, Taught, Train
 from bramble.tflite import read_graph
+from bramble.work import Work
 from bramble_agent.codec import encode
-from bramble_agent.wire import Pixels
 
 Facts = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Work:
-    """What every stage works with."""
-
-    data: Dataset
-    pixels: Pixels
-    seed: int
-    on_event: OnEvent
-
-
-def run_stage(stage: Stage, model: keras.Model, work: Work, folder: Path) -> Facts:
+def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, work: Work, folder: Path) -> Facts:
     """Run ``stage`` on ``model``, write its files into ``folder`` and return its facts (JSON values).
 
     A stage that leaves a Keras model writes model.keras; quantize writes model.tflite and float.tflite. ``accuracy`` is
@@ -45,15 +35,28 @@ def run_stage(stage: Stage, model: keras.Model, work: Work, folder: Path) -> Fac
     """
     match stage:
         case Train():
-            return _keep(train(model, work.data, stage, work.pixels, work.on_event), work, folder)
+            return _keep(train(model, stage, work), work, folder)
+        case Distill():
+            return _keep(distill(model, stage, work, _lesson(stage, teacher)), work, folder)
+        case Prune():
+            return _keep(prune(model, stage, work, _lesson(stage, teacher)), work, folder)
+        case Slim():
+            return _keep(slim(model, stage, work, _lesson(stage, teacher)), work, folder)
         case Quantize():
-            made = quantize(model, work.data, stage, work.pixels, work.seed)
+            made = quantize(model, stage, work)
             (folder / "model.tflite").write_bytes(made.tflite)
             (folder / "float.tflite").write_bytes(made.float_tflite)
             accuracy = evaluate(made.tflite, work.data.held_out, work.pixels)
             return {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite, made.audit)}
         case _:
             assert_never(stage)
+
+
+def _lesson(stage: Distill | Taught, teacher: keras.Model | None) -> Lesson:
+    """What the stage's teacher has to say."""
+    pairs = (stage.hints, stage.attention, stage.hint_weight) if isinstance(stage, Distill) else ({}, {}, 0.0)
+    hints, attention, weight = pairs
+    return Lesson(teacher, stage.temperature, stage.alpha, tuple(hints.items()), tuple(attention.items()), weight)
 
 
 def _keep(model: keras.Model, work: Work, folder: Path) -> Facts:

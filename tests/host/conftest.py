@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bramble.datasets.types import Dataset, split
+from bramble.work import Work
 from bramble_agent.wire import Pixels
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from bramble.compress.quantize import Quantized
 
 GRAY8 = Pixels(8, 8, "gray")
+
+
+def quiet(data: Dataset) -> Work:
+    """Work on pictures like the digits, seed 1, telling nobody."""
+    return Work(data, GRAY8, 1, lambda event: None)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +46,7 @@ def trained(digits: Dataset) -> keras.Model:
 
     keras.utils.set_random_seed(1)
     model = digits_cnn.build((8, 8, 1), 10)
-    return train(model, digits, Train(do="train", epochs=6, batch_size=32), GRAY8, lambda event: None)
+    return train(model, Train(do="train", epochs=6, batch_size=32), quiet(digits))
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +58,7 @@ def lowered(trained: keras.Model, digits: Dataset) -> Callable[[str], Quantized]
     @functools.cache
     def lower(scheme: str) -> Quantized:
         how = Quantize.model_validate({"do": "quantize", "scheme": scheme, "calibration": 200})
-        return quantize(trained, digits, how, GRAY8, seed=1)
+        return quantize(trained, how, quiet(digits))
 
     return lower
 

@@ -14,6 +14,7 @@ from bramble.errors import TrainingDiverged, UsageError
 from bramble.events import EpochEnded, EpochStep, Event
 from bramble.fit import ends_in_softmax, fit, kernels, penalties, rescaling, schedule, with_dropout
 from bramble.recipe import Train
+from bramble.work import Work
 from bramble_agent.pixels import table
 from bramble_agent.wire import Pixels, TensorSpec
 
@@ -45,7 +46,7 @@ def how(**changes: object) -> Train:
 def run(model: keras.Model, data: Dataset, settings: Train) -> list[Event]:
     """Train and give back what was told."""
     told: list[Event] = []
-    fit(model, data, settings, DOT, told.append)
+    fit(model, settings, Work(data, DOT, 1, told.append))
     return told
 
 
@@ -90,13 +91,27 @@ def test_penalties_sit_on_kernels_only_and_are_restored() -> None:
     own = keras.regularizers.L2(0.1)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_regularizer=own)])
     model.set_weights([np.array([[3.0], [-4.0]]), np.array([100.0])])
-    with penalties(model, 0.01, 0.001):
+    with penalties(model, how(l1=0.01, l2=0.001)):
         assert float(sum(model.losses)) == pytest.approx(0.01 * 7 + 0.001 * 25)
-    with pytest.raises(RuntimeError, match="stop"), penalties(model, 0.01, 0.0):
+    with pytest.raises(RuntimeError, match="stop"), penalties(model, how(l1=0.01)):
         raise RuntimeError("stop")
     assert kernels(model)[0].regularizer is own
-    with penalties(model, 0.0, 0.0):
+    with penalties(model, how()):
         assert kernels(model)[0].regularizer is own
+
+
+def test_hanson_pratt_by_hand() -> None:
+    """h·Σ|w|/(1 + |w|): 3/4 + 4/5 of the kernel, alone and beside the others; a zero has a finite slope."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.set_weights([np.array([[3.0], [-4.0], [0.0]]), np.array([100.0])])
+    with penalties(model, how(hanson_pratt=0.1)):
+        assert float(sum(model.losses)) == pytest.approx(0.1 * (3 / 4 + 4 / 5))
+    with penalties(model, how(hanson_pratt=0.1, l1=0.01, l2=0.001)):
+        assert float(sum(model.losses)) == pytest.approx(0.155 + 0.07 + 0.025)
+    assert model.losses == []
+    small = line(0.0, 0.0)
+    run(small, dots([255, 0], [0, 1]), how(hanson_pratt=0.5, learning_rate=0.01))
+    assert np.all(np.isfinite(small.get_weights()[0]))
 
 
 def test_constant_schedule() -> None:
@@ -189,8 +204,9 @@ def test_loss_that_is_no_number_is_an_error(settings: dict[str, float], high: fl
     pixels = keras.Input((1, 1, 1))
     hidden = keras.layers.Dense(4, use_bias=False)(keras.layers.Flatten()(pixels))
     model = keras.Model(pixels, keras.layers.Dense(2, use_bias=False)(hidden))
+    work = Work(dots([0, 255], [0, 1]), Pixels(1, 1, "gray", high=high), 1, lambda event: None)
     with pytest.raises(TrainingDiverged, match=r"the loss became (nan|inf) in epoch [123]") as caught:
-        fit(model, dots([0, 255], [0, 1]), how(**settings), Pixels(1, 1, "gray", high=high), lambda event: None)
+        fit(model, how(**settings), work)
     assert "learning_rate" in caught.value.hint
 
 
@@ -247,4 +263,4 @@ def test_weights_that_are_no_numbers_are_told() -> None:
     model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Flatten()(normal(pixels))))
     normal.moving_mean.assign([np.nan])
     with pytest.raises(TrainingDiverged, match="weights are no longer numbers"):
-        fit(model, dots([0, 255], [0, 1]), how(), DOT, lambda event: None)
+        fit(model, how(), Work(dots([0, 255], [0, 1]), DOT, 1, lambda event: None))

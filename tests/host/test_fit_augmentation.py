@@ -11,6 +11,7 @@ from bramble.datasets.types import Dataset
 from bramble.events import EpochEnded, Event
 from bramble.fit import augmentation, fit
 from bramble.recipe import Augment, Train
+from bramble.work import Work
 from bramble_agent.wire import Pixels
 
 from .conftest import GRAY8
@@ -92,7 +93,7 @@ def test_held_out_pictures_are_not_augmented(digits: Dataset) -> None:
     wild = Augment(shift=3, rotate=90, zoom=0.5, contrast=0.5, flip=True)
     settings = Train(do="train", epochs=1, learning_rate=1e-9, schedule="constant", augment=wild)
     model.set_weights(readout(digits))
-    fit(model, digits, settings, GRAY8, told.append)
+    fit(model, settings, Work(digits, GRAY8, 1, told.append))
     kernel, bias = model.get_weights()
     right = 0
     for picture, label in zip(digits.held_out.pixels, digits.held_out.labels, strict=True):

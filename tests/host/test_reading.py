@@ -115,6 +115,51 @@ def test_unknown_key_comes_before_what_follows_from_it(tmp_path: Path, old: str,
     assert said in refused(write(tmp_path, RECIPE.replace(old, new))).message
 
 
+PRUNED = RECIPE.replace(
+    "[[stage]]                               # 16",
+    """\
+[[stage]]                               # 16
+do = "prune"                            # 17
+density = 0.1                           # 18
+[stage.weights]                         # 19
+fc1 = 2.0                               # 20
+
+[[stage]]                               # 22
+do = "distill"                          # 23
+teacher = "lenet5-int8"                 # 24
+
+[[stage]]                               # 26
+do = "slim"                             # 27
+ratio = 0.5                             # 28
+
+[[stage]]""",
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("density = 0.1", "density = 0", 18, "stage.1.density: should be greater than 0, got 0"),
+        ("density = 0.1", "density = 1.5", 18, "stage.1.density: should be less than or equal to 1, got 1.5"),
+        ("density = 0.1", "densty = 0.1", 18, "unknown key 'stage.1.densty'; did you mean 'density'?"),
+        ("density = 0.1", "quality = 1.0\ndensity = 0.1", 16, "prune: give exactly one of density, densities and"),
+        ("density = 0.1", "# density", 16, "prune: give exactly one of density, densities and quality"),
+        ("density = 0.1", "densities = { fc1 = 2 }", 18, "stage.1.densities.fc1: should be less than or equal to 1"),
+        ("fc1 = 2.0", "fc1 = -1", 20, "stage.1.weights.fc1: should be greater than 0, got -1"),
+        ("teacher =", "techer =", 24, "unknown key 'stage.2.techer'; did you mean 'teacher'?"),
+        ("teacher =", "# teacher =", 22, "key 'stage.2.teacher' is missing"),
+        ("ratio = 0.5", "ratio = 1.0", 28, "stage.3.ratio: should be less than 1, got 1.0"),
+        ("ratio = 0.5", 'ratio = 0.5\nkind = "filter"', 29, "stage.3.kind: should be 'channels' or 'filters'"),
+        ('do = "slim"', 'do = "slimm"', 27, "stage.3.do: there is no stage 'slimm'; did you mean 'slim'?"),
+    ],
+)
+def test_mistake_in_compression_names_its_line(tmp_path: Path, old: str, new: str, line: int, said: str) -> None:
+    """The tables of the techniques too: values, misspelt keys, rules over several keys, and keys inside them."""
+    assert PRUNED.count(old) == 1
+    wanted = write(tmp_path, PRUNED.replace(old, new))
+    assert refused(wanted).message.startswith(f"{wanted}:{line}: {said}")
+
+
 def test_order_of_stages_is_told_with_the_file(tmp_path: Path) -> None:
     """A rule about the whole recipe names the file, there is no single line."""
     wanted = write(tmp_path, RECIPE.partition("[[stage]]                               # 16")[0])

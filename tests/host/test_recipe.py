@@ -7,9 +7,12 @@ from typing import Any
 import pydantic
 import pytest
 
-from bramble.recipe import Quantize, Recipe, Train
+from bramble.recipe import Distill, Prune, Quantize, Recipe, Slim, Train
 
 TRAIN: dict[str, Any] = {"do": "train"}
+DISTILL: dict[str, Any] = {"do": "distill", "teacher": "lenet5-int8"}
+PRUNE: dict[str, Any] = {"do": "prune", "density": 0.1}
+SLIM: dict[str, Any] = {"do": "slim", "ratio": 0.5}
 QUANTIZE: dict[str, Any] = {"do": "quantize"}
 BUILD = {"build": "bramble_zoo.digits_cnn:build"}
 
@@ -107,7 +110,7 @@ def test_recipe_refuses_what_cannot_work(changes: dict[str, Any]) -> None:
         ({"stage": [TRAIN]}, "the last stage, and only the last"),
         ({"stage": [QUANTIZE, TRAIN]}, "the last stage, and only the last"),
         ({"stage": [TRAIN, QUANTIZE, QUANTIZE]}, "the last stage, and only the last"),
-        ({"stage": [QUANTIZE]}, 'begin with a stage do = "train"'),
+        ({"stage": [QUANTIZE]}, 'begin with do = "train" or do = "distill"'),
         ({"model": {}}, "exactly one of build"),
         ({"model": BUILD | {"keras": "a.keras"}}, "exactly one of build"),
         ({"data": {"name": "folder"}}, "needs data.path"),
@@ -119,6 +122,83 @@ def test_rules_across_keys(changes: dict[str, Any], said: str) -> None:
     """Keys that are each fine but cannot go together are refused with the rule."""
     with pytest.raises(pydantic.ValidationError, match=said):
         recipe(**changes)
+
+
+def test_compression_has_the_documented_defaults() -> None:
+    """The least tables of the three techniques: Hinton's loss, Han's way of pruning, plain widths."""
+    distill, prune, slim = recipe(stage=[DISTILL, PRUNE, SLIM, QUANTIZE]).stage[:3]
+    assert isinstance(distill, Distill)
+    assert isinstance(prune, Prune)
+    assert isinstance(slim, Slim)
+    assert (distill.epochs, distill.temperature, distill.alpha, distill.assistants) == (10, 4.0, 0.9, ())
+    assert (distill.hints, distill.attention, distill.hint_weight) == ({}, {}, 1.0)
+    assert (prune.scope, prune.criterion, prune.ramp, prune.ramp_share) == ("global", "magnitude", "cubic", 0.6)
+    assert (prune.rescale_dropout, prune.survivors, prune.probabilistic) == (True, "keep", False)
+    assert (slim.kind, slim.scope, slim.criterion) == ("channels", "local", "l2")
+    assert (slim.round_to, slim.steps) == (1, 1)
+    for stage in (prune, slim):
+        assert (stage.epochs, stage.learning_rate, stage.teacher) == (5, 1e-4, None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        (DISTILL, {"teacher": None}),
+        (DISTILL, {"assistants": "lenet5-int8"}),
+        (DISTILL, {"temperature": 0}),
+        (DISTILL, {"alpha": 1.1}),
+        (DISTILL, {"epochs": 0}),
+        (DISTILL, {"hints": {"conv1": 1}}),
+        (DISTILL, {"hint_weight": -1}),
+        (PRUNE, {"density": 0}),
+        (PRUNE, {"density": 1.01}),
+        (PRUNE, {"weights": {"fc1": 0}}),
+        (PRUNE, {"scope": "layer"}),
+        (PRUNE, {"criterion": "l2"}),
+        (PRUNE, {"ramp": "square"}),
+        (PRUNE, {"ramp_share": 0}),
+        (PRUNE, {"survivors": "forget"}),
+        (PRUNE, {"assistants": []}),
+        (SLIM, {"ratio": 0}),
+        (SLIM, {"ratio": 1}),
+        (SLIM, {"kind": "rows"}),
+        (SLIM, {"criterion": "magnitude"}),
+        (SLIM, {"round_to": 0}),
+        (SLIM, {"steps": 0}),
+        (SLIM, {"alpha": -0.1}),
+    ],
+    ids=str,
+)
+def test_compression_refuses_what_cannot_work(stage: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Each stage refuses a value out of range, a word it does not know, and another stage's key."""
+    with pytest.raises(pydantic.ValidationError) as caught:
+        recipe(stage=[TRAIN, stage | changes, QUANTIZE])
+    assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"density": None},
+        {"quality": 1.0},
+        {"densities": {"fc1": 0.5}},
+        {"density": None, "densities": {}, "quality": 1},
+    ],
+    ids=str,
+)
+def test_prune_has_one_target(changes: dict[str, Any]) -> None:
+    """None, two, or two without the first: each is refused with the three names."""
+    with pytest.raises(pydantic.ValidationError, match="exactly one of density, densities and quality"):
+        recipe(stage=[TRAIN, PRUNE | changes, QUANTIZE])
+
+
+@pytest.mark.parametrize("first", [PRUNE, SLIM], ids=["prune", "slim"])
+def test_compression_needs_weights(first: dict[str, Any]) -> None:
+    """Pruning and slimming begin with a trained model or a file's; distilling begins anywhere."""
+    with pytest.raises(pydantic.ValidationError, match="has no weights yet"):
+        recipe(stage=[first, QUANTIZE])
+    assert recipe(model={"keras": "mine.keras"}, stage=[first, QUANTIZE]).stage[0].do == first["do"]
+    assert recipe(stage=[DISTILL, first, QUANTIZE]).stage[0].do == "distill"
 
 
 def test_keras_file_needs_no_training() -> None:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from bramble.audit import Audit, audit, demand
 from bramble.convert import convert
-from bramble.datasets.types import Dataset, Images
 from bramble.errors import AuditError
 from bramble.recipe import Quantize
 from bramble.tflite import read_graph
+from bramble.work import Work
 from bramble_agent import runtime
 from bramble_agent.pixels import table, to_input
-from bramble_agent.wire import Pixels, TensorSpec
+from bramble_agent.wire import TensorSpec
 
 AUDITED = 64
 FLOAT = TensorSpec("", (), "float32")
@@ -40,13 +40,14 @@ class Quantized:
     audit: Audit
 
 
-def quantize(model: keras.Model, data: Dataset, how: Quantize, pixels: Pixels, seed: int) -> Quantized:
+def quantize(model: keras.Model, how: Quantize, work: Work) -> Quantized:
     """Lower ``model`` as ``how`` says.
 
     Raises IncompatibleError where an operator cannot be lowered, AuditError where the result is not what was asked.
     """
-    chosen = np.random.default_rng(seed).permutation(len(data.train))[: how.calibration]
-    real = to_input(data.train.take(chosen).pixels, table(pixels, FLOAT))
+    training = work.data.train
+    chosen = np.random.default_rng(work.seed).permutation(len(training))[: how.calibration]
+    real = to_input(training.take(chosen).pixels, table(work.pixels, FLOAT))
 
     def samples() -> Iterator[list[NDArray[Any]]]:
         for picture in real:
@@ -54,13 +55,13 @@ def quantize(model: keras.Model, data: Dataset, how: Quantize, pixels: Pixels, s
 
     as_float = convert(model, "float32", samples)
     lowered = as_float if how.scheme == "float32" else convert(model, how.scheme, samples)
-    found = _audit(model, lowered, data.held_out, how, pixels)
+    found = _audit(model, lowered, how, work)
     demand(found)
     return Quantized(lowered, as_float, found)
 
 
-def _audit(model: keras.Model, lowered: bytes, held_out: Images, how: Quantize, pixels: Pixels) -> Audit:
-    pictures = held_out.pixels[:AUDITED]
+def _audit(model: keras.Model, lowered: bytes, how: Quantize, work: Work) -> Audit:
+    pictures, pixels = work.data.held_out.pixels[:AUDITED], work.pixels
     expected = np.asarray(model(to_input(pictures, table(pixels, FLOAT)), training=False))
     engine = runtime.load(lowered)
     inputs = to_input(pictures, table(pixels, engine.inputs[0]))

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import keras
 
-from bramble.datasets.types import Dataset
-from bramble.events import OnEvent
 from bramble.fit import fit, with_dropout
 from bramble.recipe import Train
-from bramble_agent.wire import Pixels
+from bramble.work import Work
 
 
-def train(model: keras.Model, data: Dataset, how: Train, pixels: Pixels, on_event: OnEvent) -> keras.Model:
-    """Train ``model`` on ``data.train``; the result is the model itself, or a copy if the recipe sets its dropout.
+def train(model: keras.Model, how: Train, work: Work) -> keras.Model:
+    """Train ``model`` on the training set; the result is the model itself, or a copy if the recipe sets its dropout.
 
     Raises UsageError for dropout on a model without Dropout layers, TrainingDiverged for a loss that is no number.
     """
     if how.dropout is not None:
         model = with_dropout(model, how.dropout)
-    fit(model, data, how, pixels, on_event)
+    fit(model, how, work)
     return model

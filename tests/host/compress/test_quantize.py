@@ -15,10 +15,10 @@ from bramble.errors import AuditError
 from bramble.recipe import Quantize
 from bramble.tflite import Tensor, read_graph
 from bramble_agent import runtime
-from bramble_agent.wire import Pixels
+
+from ..conftest import quiet
 
 Lower = Callable[[str], Quantized]
-GRAY8 = Pixels(8, 8, "gray")
 SCHEMES = ("float32", "float16", "dynamic", "int8", "int16x8")
 
 
@@ -143,7 +143,7 @@ def test_dynamic_has_integer_kernels_and_float_edges(lowered: Lower) -> None:
 def test_limit_in_lsb_is_enforced(trained: keras.Model, digits: Dataset) -> None:
     """Answers further off than the recipe allows are an error that gives both numbers."""
     with pytest.raises(AuditError, match=r"answers are off .* by \d+\.\d\d LSB in the mean, 1e-06 allowed"):
-        quantize(trained, digits, how(max_mean_lsb=1e-6), GRAY8, seed=1)
+        quantize(trained, how(max_mean_lsb=1e-6), quiet(digits))
 
 
 def test_ranges_come_from_the_training_pictures(trained: keras.Model, digits: Dataset) -> None:
@@ -151,7 +151,7 @@ def test_ranges_come_from_the_training_pictures(trained: keras.Model, digits: Da
     black = Images(np.zeros_like(digits.train.pixels), digits.train.labels)
     data = Dataset(digits.labels, black, digits.held_out, digits.test)
     with pytest.raises(AuditError, match="LSB in the mean"):
-        quantize(trained, data, how(), GRAY8, seed=1)
+        quantize(trained, how(), quiet(data))
 
 
 def test_operator_that_stays_float_is_caught(digits: Dataset) -> None:
@@ -159,7 +159,7 @@ def test_operator_that_stays_float_is_caught(digits: Dataset) -> None:
     import tensorflow as tf
 
     with pytest.raises(AuditError, match=r"float tensors remain, first .*through DEQUANTIZE, QUANTIZE") as caught:
-        quantize(with_function(tf.sin), digits, how(max_mean_lsb=1e9), GRAY8, seed=1)
+        quantize(with_function(tf.sin), how(max_mean_lsb=1e9), quiet(digits))
     assert "per tensor" not in caught.value.message
 
 
@@ -168,5 +168,5 @@ def test_model_that_does_not_run_is_caught(digits: Dataset) -> None:
     import tensorflow as tf
 
     with pytest.raises(AuditError, match=r"the int8 model does not run: .*DIV") as caught:
-        quantize(with_function(lambda x: tf.math.lgamma(1.0 + tf.abs(x))), digits, how(), GRAY8, seed=1)
+        quantize(with_function(lambda x: tf.math.lgamma(1.0 + tf.abs(x))), how(), quiet(digits))
     assert "\n" not in caught.value.message

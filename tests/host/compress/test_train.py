@@ -10,10 +10,9 @@ from bramble.compress.train import train
 from bramble.datasets.types import Dataset
 from bramble.errors import UsageError
 from bramble.recipe import Augment, Train
-from bramble_agent.wire import Pixels
 from bramble_zoo import digits_cnn
 
-GRAY8 = Pixels(8, 8, "gray")
+from ..conftest import quiet
 
 
 def small(digits: Dataset, count: int) -> Dataset:
@@ -26,7 +25,7 @@ def trained_with(seed: int, data: Dataset) -> list[np.ndarray]:
     keras.utils.set_random_seed(seed)
     model = digits_cnn.build((8, 8, 1), 10)
     how = Train(do="train", epochs=1, batch_size=64, dropout=0.3, augment=Augment(shift=1))
-    return list(train(model, data, how, GRAY8, lambda event: None).get_weights())
+    return list(train(model, how, quiet(data)).get_weights())
 
 
 def test_seed_decides_the_weights(digits: Dataset) -> None:
@@ -47,9 +46,9 @@ def test_dropout_of_the_recipe_is_set(digits: Dataset) -> None:
     """Without a dropout the model itself is trained; with one, a copy goes on from there with the recipe's rate."""
     model = digits_cnn.build((8, 8, 1), 10)
     how = Train(do="train", epochs=1, learning_rate=1e-6)
-    assert train(model, small(digits, 32), how, GRAY8, lambda event: None) is model
+    assert train(model, how, quiet(small(digits, 32))) is model
     with_rate = how.model_copy(update={"dropout": 0.4})
-    copy = train(model, small(digits, 32), with_rate, GRAY8, lambda event: None)
+    copy = train(model, with_rate, quiet(small(digits, 32)))
     assert [layer.rate for layer in copy.layers if isinstance(layer, keras.layers.Dropout)] == [0.4]
     for ours, theirs in zip(copy.get_weights(), model.get_weights(), strict=True):
         assert np.allclose(ours, theirs, atol=1e-5)
@@ -61,5 +60,5 @@ def test_dropout_that_cannot_be_set_stops_before_training(digits: Dataset) -> No
     model = keras.Model(pixels, keras.layers.Dense(10)(keras.layers.Flatten()(pixels)), name="plain")
     before = model.get_weights()[0]
     with pytest.raises(UsageError, match="plain has no Dropout layer"):
-        train(model, digits, Train(do="train", dropout=0.5), GRAY8, lambda event: None)
+        train(model, Train(do="train", dropout=0.5), quiet(digits))
     assert np.array_equal(model.get_weights()[0], before)

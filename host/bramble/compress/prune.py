@@ -1,0 +1,134 @@
+"""Unstructured pruning: remove the weights that matter least, retrain the survivors (Han et al. 2015, 1506.02626).
+
+    keep = score ≥ threshold, w ← keep · w after every step; the threshold rises while training goes on
+
+The threshold comes from a density (over all layers, or in each), from densities by layer, or from q·std(layer) as in
+the paper. Dropout in retraining is Han's rate · sqrt(kept share). Zeros make a file small once it is coded; they make
+no dense runtime faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from bramble import scores
+from bramble.errors import RecipeError
+from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
+from bramble.masks import Masks, Ramp, Scores, density_at, draw, keep_highest, masked, prunable, put
+from bramble.recipe import Prune
+from bramble.work import Work
+
+UPDATES = 60  # how often the masks change on the ramp
+SCORED = 2_048  # training pictures that gradients are taken on
+
+
+def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.Model:
+    """Prune ``model`` while training it for ``how.epochs``; the result is the model, or a copy with other dropout.
+
+    Raises RecipeError where a layer that the recipe names is not there, UsageError for dropout on a model without
+    Dropout layers, TrainingDiverged.
+    """
+    _check(how, model)
+    if how.dropout is not None:
+        model = with_dropout(model, how.dropout)
+    targets = _targets(how, model)
+    if how.rescale_dropout:
+        model = _rescaled(model, targets)
+    layers = prunable(model)
+    ranked = _ranking(how, model, work)
+    with masked(layers) as held:
+
+        def spread(done: float) -> None:
+            put(held, _keep(how, ranked(), [density_at(done, target, how.ramp) for target in targets], work.seed))
+
+        if how.survivors == "reinitialise":
+            spread(1.0)
+            kept = [np.asarray(one.mask).astype(bool) for one in held]
+            _reinitialise(layers, work.seed)
+            put(held, kept)
+            fit(model, how, work, lesson)
+        elif how.epochs:
+            fit(model, how, work, _ramped(how, work, lesson, spread))
+        else:
+            spread(1.0)
+    return model
+
+
+def _check(how: Prune, model: keras.Model) -> None:
+    known = [layer.name for layer in prunable(model)]
+    for name in (*how.weights, *(how.densities or {})):
+        if name not in known:
+            raise RecipeError(f"prune: the model has no layer {name!r} to prune", f"its layers: {', '.join(known)}")
+
+
+def _targets(how: Prune, model: keras.Model) -> list[float]:
+    """The density to reach in each layer (all the same where layers are ranked together)."""
+    layers = prunable(model)
+    if how.density is not None:
+        return [how.density] * len(layers)
+    if how.densities is not None:
+        return [how.densities.get(layer.name, 1.0) for layer in layers]
+    kernels = [np.asarray(layer.kernel) for layer in layers]
+    limits = [float(how.quality or 0.0) * float(kernel.std()) for kernel in kernels]
+    shares = [float(np.mean(np.abs(kernel) >= limit)) for kernel, limit in zip(kernels, limits, strict=True)]
+    return [max(share, 1.0 / kernel.size) for share, kernel in zip(shares, kernels, strict=True)]
+
+
+def _ranking(how: Prune, model: keras.Model, work: Work) -> Callable[[], Scores]:
+    """A function that scores all weights as they are when it is called."""
+    layers = prunable(model)
+    chosen = np.random.default_rng(work.seed).permutation(len(work.data.train))[:SCORED]
+    factors = [how.weights.get(layer.name, 1.0) for layer in layers]
+
+    def ranked() -> Scores:
+        match how.criterion:
+            case "magnitude":
+                found = scores.magnitude(layers)
+            case "random":
+                found = scores.random(layers, work.seed)
+            case "taylor":
+                found = scores.taylor(model, layers, work.data.train.take(chosen), work.pixels)
+            case "obd":
+                found = scores.obd(model, layers, work.data.train.take(chosen), work.pixels)
+        return [score * factor for score, factor in zip(found, factors, strict=True)]
+
+    return ranked
+
+
+def _keep(how: Prune, ranked: Scores, densities: list[float], seed: int) -> Masks:
+    if how.probabilistic:
+        ranked = draw(ranked, seed)
+    if how.scope == "global" and how.density is not None:
+        return keep_highest(ranked, densities[0], "global")
+    return [keep_highest([score], density, "local")[0] for score, density in zip(ranked, densities, strict=True)]
+
+
+def _ramped(how: Prune, work: Work, lesson: Lesson, spread: Callable[[float], None]) -> Lesson:
+    """The lesson with the ramp going on; early stopping waits for its end, else the best epoch were a denser one."""
+    steps = math.ceil(len(work.data.train) / how.batch_size)
+    falling = 1 if how.ramp == "one-shot" else max(1, round(how.ramp_share * steps * how.epochs))
+    ramp = Ramp(spread, falling, max(1, falling // UPDATES))
+    return replace(lesson, callbacks=(*lesson.callbacks, ramp), unsettled=math.ceil(falling / steps) - 1)
+
+
+def _rescaled(model: keras.Model, targets: list[float]) -> keras.Model:
+    """Han's dropout rule: D_r = D_o · sqrt(C_ir / C_io), with the share of connections kept in the whole model."""
+    rates = dropout_rates(model)
+    if not any(rates.values()):
+        return model
+    share = float(np.average(targets, weights=[math.prod(layer.kernel.shape) for layer in prunable(model)]))
+    return with_rates(model, {name: rate * math.sqrt(share) for name, rate in rates.items()})
+
+
+def _reinitialise(layers: list[keras.Layer], seed: int) -> None:
+    """Fresh weights from each layer's own initialiser."""
+    keras.utils.set_random_seed(seed + 1)
+    for layer in layers:
+        depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        own = layer.depthwise_initializer if depthwise else layer.kernel_initializer
+        layer.kernel.assign(own.clone()(layer.kernel.shape))  # an initialiser repeats its numbers, a clone does not

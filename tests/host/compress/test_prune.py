@@ -1,0 +1,267 @@
+"""Unstructured pruning: how much stays and what, by hand and in numpy; how it goes on while training."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from numpy.typing import NDArray
+
+from bramble.compress.prune import prune
+from bramble.datasets.types import Dataset, Images
+from bramble.errors import RecipeError, UsageError
+from bramble.events import EpochEnded, Event
+from bramble.fit import PLAIN, Lesson
+from bramble.masks import prunable
+from bramble.recipe import Prune
+from bramble.work import Work
+from bramble_zoo import lenet300
+
+from ..conftest import GRAY8, quiet
+from ..nets import copied
+
+Kernels = list[NDArray[np.float32]]
+SIZES = [9 * 16, 9 * 16 * 32, 2 * 2 * 32 * 32, 32 * 10]  # of the digits model's kernels: 9,168 in all
+
+
+def how(**changes: object) -> Prune:
+    """A tenth is kept, at once and without training, with some keys changed."""
+    return Prune.model_validate({"do": "prune", "epochs": 0, "density": 0.1} | changes)
+
+
+def trained_on(**changes: object) -> Prune:
+    """The same, with an epoch of training."""
+    return how(**({"epochs": 1, "batch_size": 32, "learning_rate": 1e-3} | changes))
+
+
+def small(digits: Dataset) -> Dataset:
+    """The first 256 training pictures: eight batches of 32."""
+    return Dataset(digits.labels, digits.train.take(np.arange(256)), digits.held_out, digits.test)
+
+
+def kernels(model: keras.Model) -> Kernels:
+    """What can be pruned."""
+    return [np.asarray(layer.kernel) for layer in prunable(model)]
+
+
+def biases(model: keras.Model) -> Kernels:
+    """What cannot."""
+    return [np.asarray(layer.bias) for layer in prunable(model)]
+
+
+def kept(model: keras.Model) -> list[int]:
+    """Kernel weights that are not zero, by layer."""
+    return [int(np.count_nonzero(kernel)) for kernel in kernels(model)]
+
+
+def names(model: keras.Model) -> list[str]:
+    """The layers that can be pruned."""
+    return [layer.name for layer in prunable(model)]
+
+
+@pytest.mark.parametrize("settings", [how(), trained_on(), trained_on(ramp="linear")], ids=["zero", "cubic", "linear"])
+def test_density_over_all_is_exact(trained: keras.Model, digits: Dataset, settings: Prune) -> None:
+    """A tenth of 9,168 weights is 917, with training and without."""
+    assert sum(kept(prune(copied(trained), settings, quiet(small(digits)), PLAIN))) == 917
+
+
+@pytest.mark.parametrize("settings", [how(scope="local"), trained_on(scope="local")], ids=["zero", "trained"])
+def test_density_in_each_layer_is_exact(trained: keras.Model, digits: Dataset, settings: Prune) -> None:
+    """A tenth of 144, 4,608, 4,096 and 320."""
+    assert kept(prune(copied(trained), settings, quiet(small(digits)), PLAIN)) == [14, 461, 410, 32]
+
+
+@pytest.mark.parametrize("criterion", ["random", "taylor", "obd"])
+def test_every_criterion_reaches_the_density(trained: keras.Model, digits: Dataset, criterion: str) -> None:
+    """However ranked, as many weights stay; and not the same ones as by magnitude."""
+    by_size = prune(copied(trained), how(), quiet(small(digits)), PLAIN)
+    other = prune(copied(trained), how(criterion=criterion), quiet(small(digits)), PLAIN)
+    assert sum(kept(other)) == 917
+    assert any(np.any((a != 0) != (b != 0)) for a, b in zip(kernels(by_size), kernels(other), strict=True))
+
+
+def test_densities_by_name(trained: keras.Model, digits: Dataset) -> None:
+    """Named layers keep their share, the others all."""
+    _, second, _, last = names(trained)
+    settings = how(density=None, densities={second: 0.25, last: 0.5})
+    assert kept(prune(copied(trained), settings, quiet(digits), PLAIN)) == [144, 1152, 4096, 160]
+
+
+@pytest.mark.parametrize("quality", [0.5, 1.5])
+def test_quality_is_hans_threshold(trained: keras.Model, digits: Dataset, quality: float) -> None:
+    """What stays is |w| ≥ q·std of its layer, weight by weight; what stays is as it was."""
+    pruned = prune(copied(trained), how(density=None, quality=quality), quiet(digits), PLAIN)
+    for found, kernel in zip(kernels(pruned), kernels(trained), strict=True):
+        assert np.array_equal(found, np.where(np.abs(kernel) >= quality * kernel.std(), kernel, 0))
+
+
+def test_quality_keeps_one_weight_of_each_layer(trained: keras.Model, digits: Dataset) -> None:
+    """A threshold above everything leaves the largest weight."""
+    pruned = prune(copied(trained), how(density=None, quality=1e6), quiet(digits), PLAIN)
+    assert kept(pruned) == [1, 1, 1, 1]
+    assert [np.abs(k).max() for k in kernels(pruned)] == [np.abs(k).max() for k in kernels(trained)]
+
+
+def test_without_epochs_nothing_is_trained(trained: keras.Model, digits: Dataset) -> None:
+    """The 917 largest weights are as they were, biases too, and no epoch is told."""
+    told: list[Event] = []
+    pruned = prune(copied(trained), how(), Work(digits, GRAY8, 1, told.append), PLAIN)
+    limit = np.sort(np.concatenate([np.abs(kernel).ravel() for kernel in kernels(trained)]))[-917]
+    for found, kernel in zip(kernels(pruned), kernels(trained), strict=True):
+        assert np.array_equal(found, np.where(np.abs(kernel) >= limit, kernel, 0))
+    assert all(np.array_equal(a, b) for a, b in zip(biases(pruned), biases(trained), strict=True))
+    assert told == []
+
+
+def test_survivors_and_biases_train_on(trained: keras.Model, digits: Dataset) -> None:
+    """After an epoch most of those that stayed have moved (not all: some ReLUs are dead); biases have, unmasked."""
+    pruned = prune(copied(trained), trained_on(density=0.5), quiet(small(digits)), PLAIN)
+    for found, kernel in zip(kernels(pruned), kernels(trained), strict=True):
+        assert np.mean(found[found != 0] != kernel[found != 0]) > 0.6
+    assert all(np.count_nonzero(bias) == bias.size for bias in biases(pruned)[:1])
+    assert all(np.any(a != b) for a, b in zip(biases(pruned), biases(trained), strict=True))
+
+
+class Count(keras.callbacks.Callback):  # type: ignore[misc]
+    """Notes how many kernel weights are not zero, after each step."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self.pruned, self.counts = model, list[int]()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count."""
+        self.counts.append(sum(kept(self.pruned)))
+
+
+@pytest.mark.parametrize(
+    ("ramp", "densities"),
+    [
+        ("one-shot", [0.2] * 8),
+        ("linear", [1.0, 0.8, 0.6, 0.4, 0.2, 0.2, 0.2, 0.2]),
+        ("cubic", [1.0, 0.5375, 0.3, 0.2125, 0.2, 0.2, 0.2, 0.2]),  # 0.2 + 0.8·(1 − k/4)³
+    ],
+)
+def test_ramp_step_by_step(trained: keras.Model, digits: Dataset, ramp: str, densities: list[float]) -> None:
+    """Eight steps, the first half of them the ramp: the density that each step trains at, by hand."""
+    model = copied(trained)
+    count = Count(model)
+    settings = trained_on(density=0.2, ramp=ramp, ramp_share=0.5, rescale_dropout=False)
+    prune(model, settings, quiet(small(digits)), Lesson(callbacks=(count,)))
+    assert count.counts == pytest.approx([density * 9168 for density in densities], abs=1)
+
+
+def test_early_stopping_waits_for_the_ramp(trained: keras.Model, digits: Dataset) -> None:
+    """Held-out labels that are all wrong make the first epoch the best: the density is reached all the same."""
+    wrong = Images(digits.held_out.pixels, (digits.held_out.labels + 1) % 10)
+    data = Dataset(digits.labels, small(digits).train, wrong, digits.test)
+    told: list[Event] = []
+    settings = trained_on(epochs=8, ramp_share=0.5, patience=1)
+    pruned = prune(copied(trained), settings, Work(data, GRAY8, 1, told.append), PLAIN)
+    assert sum(kept(pruned)) == 917
+    assert 4 < len([event for event in told if isinstance(event, EpochEnded)]) < 8
+
+
+def test_reinitialised_survivors(trained: keras.Model, digits: Dataset) -> None:
+    """The same places as by magnitude, other values with the initialiser's spread; biases stay."""
+    by_size = prune(copied(trained), how(density=0.5), quiet(digits), PLAIN)
+    fresh = prune(copied(trained), how(density=0.5, survivors="reinitialise"), quiet(digits), PLAIN)
+    for new, old, kernel in zip(kernels(fresh), kernels(by_size), kernels(trained), strict=True):
+        stays = old != 0
+        assert np.array_equal(new != 0, stays)
+        assert not np.any(new[stays] == kernel[stays])
+        receptive = math.prod(kernel.shape[:-2])
+        glorot = math.sqrt(2 / (receptive * (kernel.shape[-2] + kernel.shape[-1])))
+        assert new[stays].std() == pytest.approx(glorot, rel=0.2)
+    assert all(np.array_equal(a, b) for a, b in zip(biases(fresh), biases(trained), strict=True))
+
+
+def test_reinitialising_is_not_the_first_initialisation(digits: Dataset) -> None:
+    """A model that is as it was initialised gets other numbers, its depthwise layer too; one seed the same ones."""
+    keras.utils.set_random_seed(1)
+    pixels = keras.Input((8, 8, 1))
+    x = layers.DepthwiseConv2D(3)(layers.Conv2D(2, 3)(pixels))
+    model = keras.Model(pixels, layers.Dense(10)(layers.Flatten()(x)))
+    first = kernels(model)
+    settings = how(density=1.0, survivors="reinitialise")
+    once, again = (kernels(prune(model, settings, quiet(digits), PLAIN)) for _ in range(2))
+    assert not any(np.any(a == b) for a, b in zip(first, once, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
+
+
+def test_weights_keep_more_of_a_layer(trained: keras.Model, digits: Dataset) -> None:
+    """A large factor on the output layer's scores keeps all of it, and the total stays."""
+    pruned = prune(copied(trained), how(weights={names(trained)[-1]: 1e6}), quiet(digits), PLAIN)
+    assert kept(pruned)[-1] == 320
+    assert sum(kept(pruned)) == 917
+
+
+def test_probabilistic_choice(trained: keras.Model, digits: Dataset) -> None:
+    """As many stay, among them smaller ones than by magnitude, yet larger in the mean than chance."""
+    by_size, drawn, random = (
+        np.concatenate([kernel.ravel() for kernel in kernels(prune(copied(trained), one, quiet(digits), PLAIN))])
+        for one in (how(), how(probabilistic=True), how(criterion="random"))
+    )
+    sizes = [np.abs(one[one != 0]) for one in (by_size, drawn, random)]
+    assert [len(size) for size in sizes] == [917] * 3
+    assert sizes[1].min() < sizes[0].min()
+    assert sizes[0].mean() > sizes[1].mean() > 1.2 * sizes[2].mean()
+
+
+def rates(model: keras.Model) -> list[float]:
+    """Of the Dropout layers."""
+    return [layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({"density": 0.25}, 0.25),  # 0.5 · √0.25
+        ({"density": None, "densities": {"fc1": 0.5}}, 0.5 * math.sqrt((9_600 + 30_000 + 1_000) / 50_200)),
+        ({"density": 0.25, "rescale_dropout": False}, 0.5),
+        ({"density": 1.0}, 0.5),
+    ],
+    ids=str,
+)
+def test_dropout_is_hans_rule(digits: Dataset, changes: dict[str, object], rate: float) -> None:
+    """D_r = D_o·√(C_ir/C_io), with the connections of 64 → 300 → 100 → 10 counted by hand."""
+    model = prune(lenet300.build((8, 8, 1), 10), how(dropout=0.5, **changes), quiet(digits), PLAIN)
+    assert rates(model) == pytest.approx([rate, rate])
+
+
+def test_models_own_dropout_is_rescaled_too(digits: Dataset) -> None:
+    """Without a rate in the recipe the model's own ones are the rule's D_o; a rate without layers is refused."""
+    pixels = keras.Input((8, 8, 1))
+    model = keras.Model(pixels, layers.Dense(10)(layers.Dropout(0.8)(layers.Flatten()(pixels))), name="one")
+    assert rates(prune(model, how(density=0.25), quiet(digits), PLAIN)) == pytest.approx([0.4])
+    plain = keras.Model(pixels, layers.Dense(10)(layers.Flatten()(pixels)), name="plain")
+    with pytest.raises(UsageError, match="plain has no Dropout layer"):
+        prune(plain, how(dropout=0.5), quiet(digits), PLAIN)
+
+
+@pytest.mark.parametrize("changes", [{"weights": {"fc9": 2.0}}, {"density": None, "densities": {"fc9": 0.5}}], ids=str)
+def test_unknown_layer_names_those_there_are(digits: Dataset, changes: dict[str, object]) -> None:
+    """A name that no layer has is an error with all names."""
+    with pytest.raises(RecipeError, match="no layer 'fc9' to prune") as caught:
+        prune(lenet300.build((8, 8, 1), 10), how(**changes), quiet(digits), PLAIN)
+    assert caught.value.hint == "its layers: fc1, fc2, fc3"
+
+
+def test_a_teacher_replaces_the_labels(trained: keras.Model, digits: Dataset) -> None:
+    """With alpha = 1, right labels and wrong ones give the same weights; without a teacher they do not."""
+    right = small(digits)
+    wrong = Dataset(digits.labels, Images(right.train.pixels, right.train.labels[::-1]), digits.held_out, digits.test)
+
+    def pruned(data: Dataset, lesson: Lesson) -> NDArray[np.float32]:
+        keras.utils.set_random_seed(1)
+        return np.concatenate([k.ravel() for k in kernels(prune(copied(trained), trained_on(), quiet(data), lesson))])
+
+    taught = [pruned(data, Lesson(copied(trained), alpha=1.0)) for data in (right, wrong)]
+    alone = [pruned(data, PLAIN) for data in (right, wrong)]
+    assert np.array_equal(taught[0], taught[1])
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+    assert np.count_nonzero(taught[0]) == 917
