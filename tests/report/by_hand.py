@@ -92,9 +92,11 @@ def on_board(**changes: Any) -> OnBoard:
 
 
 def bundle(folder: Path, **changes: Any) -> Bundle:
-    """A bundle that sets a budget and carries scores."""
+    """A bundle that sets a budget and carries scores; a ``name`` is put in after the check, which refuses bad ones."""
     limits = Budget(accuracy=0.9, size_bytes=20_000, p95_ms=5.0)
-    return open_bundle(make_bundle(folder, **{"budget": limits, "scores": SCORES, **changes}))
+    name = changes.pop("name", "tiny-int8")
+    held = open_bundle(make_bundle(folder, **{"budget": limits, "scores": SCORES, **changes}))
+    return replace(held, manifest=replace(held.manifest, name=name))
 
 
 def report(folder: Path, said: OnBoard | None = None, **changes: Any) -> dict[str, Any]:
