@@ -46,6 +46,7 @@ HOST_FLOORS = (
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
     "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.build",
+    "bramble.cli.known",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",

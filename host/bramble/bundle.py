@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bramble.datasets.types import Dataset
 from bramble.errors import from_agent
 from bramble.tflite import read_graph
 from bramble_agent import runtime
@@ -26,6 +27,7 @@ from bramble_agent.golden import answers
 from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import BUNDLE_VERSION, Budget, FileFact, Golden, Manifest, Pixels, Scores
 
+GOLDEN = 16  # pictures of the golden answers
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 
 
@@ -95,6 +97,14 @@ def packed_model_bytes(bundle_zip: Path) -> int:
 
 def _fact(path: Path) -> FileFact:
     return FileFact(sha256_file(path), path.stat().st_size)
+
+
+def golden_pictures(data: Dataset) -> NDArray[np.uint8]:
+    """Held-out pictures for the golden answers, spread evenly over the classes; training ones where those are few."""
+    images = data.held_out if len(data.held_out) >= GOLDEN else data.train
+    by_class = np.argsort(images.labels, kind="stable")
+    chosen = np.linspace(0, len(by_class) - 1, min(GOLDEN, len(by_class))).astype(int)
+    return images.take(by_class[chosen]).pixels
 
 
 def find_bundle(path: Path) -> Path:

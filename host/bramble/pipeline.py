@@ -13,12 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bramble import __version__
 from bramble.artifact import Artifact, Store, code_digest, key_of
-from bramble.bundle import Contents, pack, packed_model_bytes, zip_bundle
+from bramble.bundle import Contents, golden_pictures, pack, packed_model_bytes, zip_bundle
 from bramble.datasets import open_source
 from bramble.datasets.types import Dataset, Source, split
 from bramble.errors import RecipeError
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 Fill = Callable[[Path], Facts]
-GOLDEN = 16
 LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
 EVERY_STAGE = (
     "bramble.audit",
@@ -251,7 +247,7 @@ class _Run:
             labels=self.source.labels,
             pixels=self.pixels,
             output_kind=last.facts["output_kind"],
-            pictures=_golden(self.data),
+            pictures=golden_pictures(self.data),
             budget=Budget(**self.recipe.budget.model_dump()),
             scores=_scores(score, last.facts),
             provenance=self._provenance(last),
@@ -292,11 +288,3 @@ def _scores(score: Facts, counts: Facts) -> Scores:
         nonzero=counts["nonzero"],
         macs=counts["macs"],
     )
-
-
-def _golden(data: Dataset) -> NDArray[np.uint8]:
-    """Held-out pictures for the golden answers, spread evenly over the classes; training ones where those are few."""
-    images = data.held_out if len(data.held_out) >= GOLDEN else data.train
-    by_class = np.argsort(images.labels, kind="stable")
-    chosen = np.linspace(0, len(by_class) - 1, min(GOLDEN, len(by_class))).astype(int)
-    return images.take(by_class[chosen]).pixels
