@@ -8,12 +8,16 @@ A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; everything 
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from bramble.report.table import render
 from bramble.report.units import budget_name, budget_sign, budget_value, milliseconds, percent, si
 from bramble.report.verdict import wilson
 
@@ -26,7 +30,12 @@ Report = dict[str, Any]
 def main() -> None:
     """Write the tables, or check them."""
     reports = {path.stem: json.loads(path.read_text()) for path in sorted((RESULTS / "local").glob("*.json"))}
-    tables = {"results": results(reports), "cards": cards(reports), "claims": claims(reports)}
+    tables = {
+        "sample": sample(reports["digits-int8"]),
+        "results": results(reports),
+        "cards": cards(reports),
+        "claims": claims(reports),
+    }
     stale = []
     for name in FILES:
         path = ROOT / name
@@ -47,6 +56,14 @@ def fill(text: str, tables: dict[str, str]) -> str:
         return f"{match[1]}\n{tables[match[2]]}\n{match[3]}"
 
     return re.sub(r"(<!-- table (\w+) -->)\n.*?(<!-- end -->)", one, text, flags=re.DOTALL)
+
+
+def sample(report: Report) -> str:
+    """What the terminal shows at the end of a run."""
+    out = io.StringIO()
+    Console(file=out, width=100, soft_wrap=True, highlight=False).print(render(report))
+    shown = "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+    return f"```\n{shown}\n```"
 
 
 def results(reports: dict[str, Report]) -> str:
