@@ -46,7 +46,8 @@ def works(candidate: Path, version: str) -> bool:
 def interpreters() -> dict[str, Path]:
     """The first working CPython of each version: on the PATH, or among those that pyenv built."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    folders += sorted((Path.home() / ".pyenv" / "versions").glob("*/bin"))
+    pyenvs = [Path.home() / ".pyenv", *(folder.parent for folder in folders if folder.name == "shims")]
+    folders += sorted(path for pyenv in pyenvs for path in pyenv.glob("versions/*/bin"))
     found: dict[str, Path] = {}
     for version in VERSIONS:
         for folder in folders:
