@@ -46,7 +46,7 @@ def test_report_is_json_first_and_a_table_then(work: Path) -> None:
     assert len(made["latency"]["samples_ns"]) >= 64
     assert min(made["latency"]["samples_ns"]) > 0
     assert (made["verify"]["ok"], made["verify"]["checked"]) == (True, 4)
-    assert re.search(r"\([\d,]+ bytes sent\)\nlocal: golden answers agree, measuring\n", first.stderr)
+    assert re.search(r"gives the golden answers and is current \([\d,]+ bytes sent\)\n", first.stderr)
     second = bramble("deploy", "tiny.zip", *QUICK, cwd=work)
     assert second.returncode == 0, second.stderr
     assert "(already there, nothing sent)" in second.stderr

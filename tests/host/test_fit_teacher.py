@@ -116,6 +116,7 @@ def trained(model: keras.Model, lesson: Lesson, data: Dataset) -> Weights:
     return list(copy.get_weights())
 
 
+@pytest.mark.slow
 def test_alpha_of_one_ignores_the_labels() -> None:
     """Shuffled labels give the same weights; for any other alpha they do not."""
     data = pictures()

@@ -92,6 +92,7 @@ def notes(run: Run) -> list[str]:
 END = ["quantize", "evaluate", "bundle"]
 
 
+@pytest.mark.slow
 def test_a_recipe_beside_this_one_is_trained_found_again_and_heeded(write: Write) -> None:
     """The teacher's own stage comes first, without its quantize; repeated, all is found; changed, its pupil is new."""
     teacher = write("teacher", "wide", TRAIN)

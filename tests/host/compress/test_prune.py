@@ -251,6 +251,7 @@ def test_unknown_layer_names_those_there_are(digits: Dataset, changes: dict[str,
     assert caught.value.hint == "its layers: fc1, fc2, fc3"
 
 
+@pytest.mark.slow
 def test_a_teacher_replaces_the_labels(trained: keras.Model, digits: Dataset) -> None:
     """With alpha = 1, right labels and wrong ones give the same weights; without a teacher they do not."""
     right = small(digits)
