@@ -160,6 +160,8 @@ class Prune(Taught):
     def _one_target(self) -> Prune:
         if sum(given is not None for given in (self.density, self.densities, self.quality)) != 1:
             raise ValueError("prune: give exactly one of density, densities and quality")
+        if self.weights and (self.density is None or self.scope == "local"):
+            raise ValueError('prune: weights only count where layers are ranked together: density, scope = "global"')
         return self
 
 

@@ -205,3 +205,10 @@ def test_keras_file_needs_no_training() -> None:
     """A model from a Keras file has weights, so quantizing it alone is a whole recipe."""
     read = recipe(model={"keras": "mine.keras"}, stage=[QUANTIZE])
     assert [stage.do for stage in read.stage] == ["quantize"]
+
+
+@pytest.mark.parametrize("where", [{"density": 0.5, "scope": "local"}, {"quality": 1.0}, {"densities": {"fc1": 0.5}}])
+def test_factors_that_would_do_nothing_are_refused(where: dict[str, object]) -> None:
+    """Factors on layers' scores change nothing where each layer keeps its own share: said, not ignored."""
+    with pytest.raises(pydantic.ValidationError, match="weights only count"):
+        Prune.model_validate({"do": "prune", "weights": {"fc1": 2.0}, **where})
