@@ -95,18 +95,26 @@ class Channels:
         return {self.root(one) for one in self.joined}
 
 
+def nodes(model: keras.Model) -> list[Any]:
+    """The calls that ``model`` is made of (Keras' nodes), each after those it reads from.
+
+    Raises IncompatibleError for a model whose graph cannot be seen.
+    """
+    graph = getattr(model, "_functional", None) or model  # a Sequential holds its graph
+    if not isinstance(model, keras.Model) or not getattr(graph, "_nodes_by_depth", None):
+        raise IncompatibleError(f"{model.name} is not a functional model", "build it with keras.Input and layer calls")
+    return [node for depth in sorted(graph._nodes_by_depth, reverse=True) for node in graph._nodes_by_depth[depth]]
+
+
 def trace(model: keras.Model) -> Channels:
     """Follow the channels through ``model``.
 
     Raises IncompatibleError for a model that is not a plain graph (nested or subclassed).
     """
-    graph = getattr(model, "_functional", None) or model  # a Sequential holds its graph
-    if not isinstance(model, keras.Model) or not getattr(graph, "_nodes_by_depth", None):
-        raise IncompatibleError(f"{model.name} is not a functional model", "build it with keras.Input and layer calls")
     found, ids = Channels(), dict[int, Ids]()
-    nodes = [node for depth in sorted(graph._nodes_by_depth, reverse=True) for node in graph._nodes_by_depth[depth]]
-    used = [node.operation.name for node in nodes]
-    for node in nodes:
+    order = nodes(model)
+    used = [node.operation.name for node in order]
+    for node in order:
         operation, inputs = node.operation, [ids[id(tensor)] for tensor in node.input_tensors]
         if isinstance(operation, keras.Model):
             raise IncompatibleError(f"{model.name} holds the model {operation.name}", "flatten nested models first")

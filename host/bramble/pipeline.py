@@ -44,7 +44,14 @@ EVERY_STAGE = (
     "bramble_agent.pixels",
 )
 OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
-    "prune": ("bramble.masks", "bramble.scores"),
+    "prune": (
+        "bramble.channels",
+        "bramble.constants",
+        "bramble.dead",
+        "bramble.masks",
+        "bramble.rebuild",
+        "bramble.scores",
+    ),
     "slim": ("bramble.channels", "bramble.rebuild", "bramble.scores"),
 }
 

@@ -155,6 +155,8 @@ class Prune(Taught):
     """An ablation: train the surviving connections from fresh weights instead of their own."""
     probabilistic: bool = False
     """An ablation: draw what is kept with a probability that grows with its score."""
+    remove_dead: bool = True
+    """Take out units without any weight left behind or before them (Han 2015, 3.5), as far as no answer changes."""
 
     @model_validator(mode="after")
     def _one_target(self) -> Prune:

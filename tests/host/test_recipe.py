@@ -134,6 +134,7 @@ def test_compression_has_the_documented_defaults() -> None:
     assert (distill.hints, distill.attention, distill.hint_weight) == ({}, {}, 1.0)
     assert (prune.scope, prune.criterion, prune.ramp, prune.ramp_share) == ("global", "magnitude", "cubic", 0.6)
     assert (prune.rescale_dropout, prune.survivors, prune.probabilistic) == (True, "keep", False)
+    assert prune.remove_dead
     assert (slim.kind, slim.scope, slim.criterion) == ("channels", "local", "l2")
     assert (slim.round_to, slim.steps) == (1, 1)
     for stage in (prune, slim):

@@ -17,7 +17,9 @@ import keras
 import numpy as np
 
 from bramble import scores
-from bramble.errors import RecipeError
+from bramble.dead import without_dead
+from bramble.errors import IncompatibleError, RecipeError
+from bramble.events import Note
 from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
 from bramble.masks import Masks, Ramp, Scores, density_at, draw, keep_highest, masked, prunable, put
 from bramble.recipe import Prune
@@ -28,10 +30,10 @@ SCORED = 2_048  # training pictures that gradients are taken on
 
 
 def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.Model:
-    """Prune ``model`` while training it for ``how.epochs``; the result is the model, or a copy with other dropout.
+    """Prune ``model`` while training it for ``how.epochs``.
 
-    Raises RecipeError where a layer that the recipe names is not there, UsageError for dropout on a model without
-    Dropout layers, TrainingDiverged.
+    The result is the model, or a copy with other dropout or without the units that died. Raises RecipeError where a
+    layer that the recipe names is not there, UsageError for dropout on a model without Dropout layers, TrainingDiverged.
     """
     _check(how, model)
     if how.dropout is not None:
@@ -56,7 +58,16 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
             fit(model, how, work, _ramped(how, work, lesson, spread))
         else:
             spread(1.0)
-    return model
+    return _alive(model, work) if how.remove_dead else model
+
+
+def _alive(model: keras.Model, work: Work) -> keras.Model:
+    """The model without its dead units, or as it is where its graph cannot be followed."""
+    try:
+        return without_dead(model)
+    except IncompatibleError as error:
+        work.on_event(Note(f"prune: dead units stay: {error.message}", warning=True))
+        return model
 
 
 def _check(how: Prune, model: keras.Model) -> None:
