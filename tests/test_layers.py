@@ -39,8 +39,8 @@ HOST_FLOORS = (
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
     "bramble.fleet.push bramble.report.facts bramble.report.page",
-    "bramble.datasets bramble.scores bramble.compress.train bramble.compress.distill bramble.deploy "
-    "bramble.report.files",
+    "bramble.datasets bramble.scores bramble.sensitivity bramble.compress.train bramble.compress.distill "
+    "bramble.deploy bramble.report.files",
     "bramble.compress.prune bramble.compress.slim",
     "bramble.stages",
     "bramble.pipeline",
@@ -88,6 +88,7 @@ THIRD_PARTY = {
     "bramble.constants": "keras numpy",
     "bramble.dead": "keras numpy",
     "bramble.masks": "keras numpy",
+    "bramble.sensitivity": "keras numpy",
     "bramble.scores": "keras numpy tensorflow",
     "bramble.convert": "keras numpy tensorflow",
     "bramble.build_model": "keras",

@@ -51,6 +51,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.masks",
         "bramble.rebuild",
         "bramble.scores",
+        "bramble.sensitivity",
     ),
     "slim": ("bramble.channels", "bramble.rebuild", "bramble.scores"),
 }

@@ -141,8 +141,9 @@ class Prune(Taught):
     """The share kept in each layer, by name; layers that are not named stay whole."""
     quality: Positive | None = None
     """A weight stays if |w| ≥ quality · std(layer), Han's threshold."""
-    scope: Literal["global", "local"] = "global"
-    """global ranks all weights together; local keeps the same share in every layer."""
+    scope: Literal["global", "local", "sensitivity"] = "global"
+    """global ranks all weights together; local keeps the same share in every layer; sensitivity first prunes each layer
+    alone and measures, then gives each the share at which all lose alike (Han 2015, Fig. 6)."""
     criterion: Literal["magnitude", "random", "taylor", "obd"] = "magnitude"
     weights: dict[str, Positive] = Field(default={})
     """Factors on a layer's scores, by name: above 1 keeps more of it."""
@@ -162,7 +163,9 @@ class Prune(Taught):
     def _one_target(self) -> Prune:
         if sum(given is not None for given in (self.density, self.densities, self.quality)) != 1:
             raise ValueError("prune: give exactly one of density, densities and quality")
-        if self.weights and (self.density is None or self.scope == "local"):
+        if self.scope == "sensitivity" and self.density is None:
+            raise ValueError('prune: scope = "sensitivity" finds the densities itself: give density')
+        if self.weights and (self.density is None or self.scope != "global"):
             raise ValueError('prune: weights only count where layers are ranked together: density, scope = "global"')
         return self
 

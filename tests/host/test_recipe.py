@@ -208,7 +208,22 @@ def test_keras_file_needs_no_training() -> None:
     assert [stage.do for stage in read.stage] == ["quantize"]
 
 
-@pytest.mark.parametrize("where", [{"density": 0.5, "scope": "local"}, {"quality": 1.0}, {"densities": {"fc1": 0.5}}])
+@pytest.mark.parametrize("target", [{"quality": 1.0}, {"densities": {"fc1": 0.5}}], ids=str)
+def test_sensitivity_needs_a_density(target: dict[str, object]) -> None:
+    """What already says each layer's share leaves nothing to allocate."""
+    with pytest.raises(pydantic.ValidationError, match="finds the densities itself: give density"):
+        Prune.model_validate({"do": "prune", "scope": "sensitivity", **target})
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"density": 0.5, "scope": "sensitivity"},
+        {"density": 0.5, "scope": "local"},
+        {"quality": 1.0},
+        {"densities": {"fc1": 0.5}},
+    ],
+)
 def test_factors_that_would_do_nothing_are_refused(where: dict[str, object]) -> None:
     """Factors on layers' scores change nothing where each layer keeps its own share: said, not ignored."""
     with pytest.raises(pydantic.ValidationError, match="weights only count"):

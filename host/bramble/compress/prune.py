@@ -23,6 +23,7 @@ from bramble.events import Note
 from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
 from bramble.masks import Masks, Ramp, Scores, density_at, draw, keep_highest, masked, prunable, put
 from bramble.recipe import Prune
+from bramble.sensitivity import allocate, scan
 from bramble.work import Work
 
 UPDATES = 60  # how often the masks change on the ramp
@@ -33,12 +34,13 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
     """Prune ``model`` while training it for ``how.epochs``.
 
     The result is the model, or a copy with other dropout or without the units that died. Raises RecipeError where a
-    layer that the recipe names is not there, UsageError for dropout on a model without Dropout layers, TrainingDiverged.
+    layer that the recipe names is not there, UsageError for dropout on a model without Dropout layers,
+    TrainingDiverged.
     """
     _check(how, model)
     if how.dropout is not None:
         model = with_dropout(model, how.dropout)
-    targets = _targets(how, model)
+    targets = _targets(how, model, work)
     if how.rescale_dropout:
         model = _rescaled(model, targets)
     layers = prunable(model)
@@ -77,9 +79,11 @@ def _check(how: Prune, model: keras.Model) -> None:
             raise RecipeError(f"prune: the model has no layer {name!r} to prune", f"its layers: {', '.join(known)}")
 
 
-def _targets(how: Prune, model: keras.Model) -> list[float]:
+def _targets(how: Prune, model: keras.Model, work: Work) -> list[float]:
     """The density to reach in each layer (all the same where layers are ranked together)."""
     layers = prunable(model)
+    if how.scope == "sensitivity" and how.density is not None:
+        return _alike(how, model, work, how.density)
     if how.density is not None:
         return [how.density] * len(layers)
     if how.densities is not None:
@@ -88,6 +92,17 @@ def _targets(how: Prune, model: keras.Model) -> list[float]:
     limits = [float(how.quality or 0.0) * float(kernel.std()) for kernel in kernels]
     shares = [float(np.mean(np.abs(kernel) >= limit)) for kernel, limit in zip(kernels, limits, strict=True)]
     return [max(share, 1.0 / kernel.size) for share, kernel in zip(shares, kernels, strict=True)]
+
+
+def _alike(how: Prune, model: keras.Model, work: Work, density: float) -> list[float]:
+    """The densities by which all layers lose alike, told in a line."""
+    layers, train = prunable(model), work.data.train
+    chosen = np.random.default_rng(work.seed).permutation(len(train))[:SCORED]
+    curves = scan(model, layers, _ranking(how, model, work)(), train.take(chosen), work.pixels)
+    found = allocate(curves, {layer.name: math.prod(layer.kernel.shape) for layer in layers}, density)
+    shares = ", ".join(f"{name} {share:.3g}" for name, share in found.items())
+    work.on_event(Note(f"prune: densities by sensitivity: {shares}"))
+    return list(found.values())
 
 
 def _ranking(how: Prune, model: keras.Model, work: Work) -> Callable[[], Scores]:

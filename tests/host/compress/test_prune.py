@@ -18,6 +18,7 @@ from bramble.events import EpochEnded, Event, Note
 from bramble.fit import PLAIN, Lesson
 from bramble.masks import prunable
 from bramble.recipe import Prune
+from bramble.sensitivity import allocate, scan
 from bramble.work import Work
 from bramble_zoo import lenet300
 
@@ -210,6 +211,24 @@ def test_probabilistic_choice(trained: keras.Model, digits: Dataset) -> None:
     assert [len(size) for size in sizes] == [917] * 3
     assert sizes[1].min() < sizes[0].min()
     assert sizes[0].mean() > sizes[1].mean() > 1.2 * sizes[2].mean()
+
+
+@pytest.mark.parametrize("changes", [{}, {"epochs": 1, "batch_size": 32, "ramp": "linear"}], ids=["zero", "trained"])
+def test_sensitivity_keeps_the_total(trained: keras.Model, digits: Dataset, changes: dict[str, object]) -> None:
+    """917 of 9,168 stay, as the curves on these pictures say and not the same share everywhere; the shares are told."""
+    told: list[Event] = []
+    work = Work(small(digits), GRAY8, 1, told.append)
+    left = kept(prune(copied(trained), how(scope="sensitivity", **changes), work, PLAIN))
+    assert sum(left) == 917
+    shares = [count / size for count, size in zip(left, SIZES, strict=True)]
+    ranked = [np.abs(kernel) for kernel in kernels(trained)]
+    curves = scan(trained, prunable(trained), ranked, small(digits).train, GRAY8)
+    expected = allocate(curves, dict(zip(names(trained), SIZES, strict=True)), 0.1)
+    assert shares == pytest.approx(list(expected.values()), abs=1e-9)
+    assert left != [14, 461, 410, 32]  # a tenth of each
+    (note,) = [event.text for event in told if isinstance(event, Note)]
+    listed = ", ".join(f"{name} {share:.3g}" for name, share in zip(names(trained), shares, strict=True))
+    assert note == f"prune: densities by sensitivity: {listed}"
 
 
 def test_dead_units_go(trained: keras.Model, digits: Dataset) -> None:
