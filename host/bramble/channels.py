@@ -131,9 +131,9 @@ def trace(model: keras.Model) -> Channels:
     return found
 
 
-def explain(found: Channels) -> list[str]:
-    """One line a group of layers that are cut together, and why the frozen ones are not."""
-    frozen, lines = found.frozen_roots(), dict[str, int]()
+def explain(found: Channels, more: dict[int, str] | None = None) -> list[str]:
+    """One line a group of layers that are cut together, and why the frozen ones (and ``more`` groups) are not."""
+    frozen, lines = (more or {}) | found.frozen_roots(), dict[str, int]()
     makers: dict[int, list[str]] = {}
     for use in found.uses:
         for row in {int(one) for one in found.roots(use.out)} | {int(one) for one in found.roots(use.into)}:

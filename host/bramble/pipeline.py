@@ -53,7 +53,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.scores",
         "bramble.sensitivity",
     ),
-    "slim": ("bramble.channels", "bramble.rebuild", "bramble.scores"),
+    "slim": ("bramble.bn_stats", "bramble.channels", "bramble.rebuild", "bramble.scores", "bramble.widths"),
 }
 
 

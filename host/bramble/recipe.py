@@ -174,8 +174,10 @@ class Slim(Taught):
     """Remove whole channels, so that the model is smaller and faster on any runtime."""
 
     do: Literal["slim"]
-    ratio: Share
+    ratio: Share | None = None
     """Share of the removable channels that goes."""
+    widths: dict[str, AtLeastOne] | None = Field(default=None, min_length=1)
+    """Instead of ratio: how many channels (units) each named layer is to have; the others stay whole."""
     kind: Literal["channels", "filters"] = "channels"
     """channels cuts the width everywhere; filters only inside blocks, keeping what residual additions carry."""
     scope: Literal["global", "local"] = "local"
@@ -185,6 +187,17 @@ class Slim(Taught):
     """Keep the nearest multiple of so many channels: 8 or 16 for the tiles of ARM cores."""
     steps: AtLeastOne = 1
     """Remove in so many rounds, training for `epochs` after each."""
+    reestimate: bool | None = None
+    """Take batch norm statistics anew from 2,048 training pictures (no labels) after each cut. Left out: yes, unless
+    epochs = 0, which touches no data (zero-shot)."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Slim:
+        if (self.ratio is None) == (self.widths is None):
+            raise ValueError("slim: give exactly one of ratio and widths")
+        if self.widths is not None and (self.round_to != 1 or self.scope == "global"):
+            raise ValueError("slim: widths are exact: leave out round_to and scope")
+        return self
 
 
 class Quantize(Table):

@@ -136,7 +136,7 @@ def test_compression_has_the_documented_defaults() -> None:
     assert (prune.rescale_dropout, prune.survivors, prune.probabilistic) == (True, "keep", False)
     assert prune.remove_dead
     assert (slim.kind, slim.scope, slim.criterion) == ("channels", "local", "l2")
-    assert (slim.round_to, slim.steps) == (1, 1)
+    assert (slim.round_to, slim.steps, slim.widths, slim.reestimate) == (1, 1, None, None)
     for stage in (prune, slim):
         assert (stage.epochs, stage.learning_rate, stage.teacher) == (5, 1e-4, None)
 
@@ -162,6 +162,13 @@ def test_compression_has_the_documented_defaults() -> None:
         (PRUNE, {"assistants": []}),
         (SLIM, {"ratio": 0}),
         (SLIM, {"ratio": 1}),
+        (SLIM, {"ratio": None}),
+        (SLIM, {"widths": {"conv1": 4}}),
+        (SLIM, {"ratio": None, "widths": {"conv1": 0}}),
+        (SLIM, {"ratio": None, "widths": {}}),
+        (SLIM, {"ratio": None, "widths": {"conv1": 4}, "round_to": 8}),
+        (SLIM, {"ratio": None, "widths": {"conv1": 4}, "scope": "global"}),
+        (SLIM, {"reestimate": 1}),
         (SLIM, {"kind": "rows"}),
         (SLIM, {"criterion": "magnitude"}),
         (SLIM, {"round_to": 0}),

@@ -5,6 +5,7 @@
 L1 norms: Li et al. 2017, 1608.08710. BN scale: Liu et al. 2017, 1708.06519. Taylor: Molchanov et al. 2019, 1906.10771.
 Channels against filters: Caccia et al. 2023, 2304.13164: *channels* cuts the width everywhere, *filters* only inside
 blocks, keeping what residual additions carry. With epochs = 0 it is their zero-shot pruning: no data is touched.
+Elsewhere the statistics of batch norms are taken anew after each cut, before training goes on.
 """
 
 from __future__ import annotations
@@ -15,50 +16,77 @@ from keras.layers import BatchNormalization
 from numpy.typing import NDArray
 
 from bramble import scores
-from bramble.channels import Channels, trace
+from bramble.bn_stats import reestimate
+from bramble.channels import Channels, explain, trace
+from bramble.datasets.types import Images
 from bramble.errors import RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson, fit, with_dropout
 from bramble.rebuild import without
 from bramble.recipe import Slim
+from bramble.widths import Sets, groups_left, named
 from bramble.work import Work
 
-SCORED = 2_048
-Sets = dict[tuple[str, ...], list[int]]
+SCORED = 2_048  # training pictures that gradients and statistics are taken on
+TOLD = 12  # lines about channels at most
 
 
 def slim(model: keras.Model, how: Slim, work: Work, lesson: Lesson) -> keras.Model:
-    """A smaller model with ``how.ratio`` of the removable channels gone, fine-tuned after each of ``how.steps`` rounds.
+    """A smaller model by ``how.ratio`` or ``how.widths``, fine-tuned after each of ``how.steps`` rounds.
 
-    Raises IncompatibleError for a model that cannot be traced, RecipeError where nothing could be removed, UsageError
-    for dropout on a model without Dropout layers.
+    Raises IncompatibleError for a model that cannot be traced, RecipeError where nothing could be removed or widths
+    cannot be had, UsageError for dropout on a model without Dropout layers.
     """
     if how.dropout is not None:
         model = with_dropout(model, how.dropout)
-    widths: dict[tuple[str, ...], int] = {}
+    whole: dict[tuple[str, ...], int] = {}
+    shares: dict[tuple[str, ...], float] = {}
     for number in range(how.steps):
         found = trace(model)
-        if number == 0 and found.unknown:
-            work.on_event(Note(f"slim: left alone around {', '.join(found.unknown)}", warning=True))
         sets, ranked = _sets(found, how), _scored(model, found, how, work)
-        widths = widths or {names: len(members) for names, members in sets.items()}
-        shares = [(1.0 - how.ratio) ** ((number + 1) / how.steps), 1.0 - how.ratio]
-        now, finally_ = (_choose(sets, ranked, how, widths, share) for share in shares)
+        if number == 0:
+            _tell(found, how, work)
+            whole, shares = _goal(found, sets, how)
+        sets = sets if how.widths is None else named(sets, how.widths)
+        powers = ((number + 1) / how.steps, 1.0)
+        lefts = ({names: whole[names] * share**power for names, share in shares.items()} for power in powers)
+        now, finally_ = (_choose(sets, ranked, how, left) for left in lefts)
         if number == 0 and not finally_:
             raise RecipeError("slim: no channel can be removed", "a larger ratio, a smaller round_to, or another kind")
         model = without(model, found, now) if now else model
+        if how.epochs > 0 if how.reestimate is None else how.reestimate:
+            reestimate(model, _some(work, np.random.default_rng(work.seed)).pixels, work.pixels)
         fit(model, how, work, lesson)
     return model
 
 
-def _choose(
-    sets: Sets, ranked: dict[int, float], how: Slim, widths: dict[tuple[str, ...], int], share: float
-) -> set[int]:
-    """The groups that go, so that ``share`` of the first ``widths`` is left, of each set or over all of them."""
-    left = {names: widths[names] * share for names in sets}
+def _goal(found: Channels, sets: Sets, how: Slim) -> tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], float]]:
+    """How many groups each set has, and the share of them that is to be left."""
+    if how.widths is None:
+        whole = {names: len(members) for names, members in sets.items()}
+        return whole, dict.fromkeys(whole, 1.0 - float(how.ratio or 0.0))
+    left = groups_left(found, sets, how.widths)
+    whole = {names: len(members) for names, members in named(sets, how.widths).items()}
+    return whole, {names: left[names] / count for names, count in whole.items()}
+
+
+def _tell(found: Channels, how: Slim, work: Work) -> None:
+    """What is cut together and what stays, in a few lines."""
+    if found.unknown:
+        work.on_event(Note(f"slim: left alone around {', '.join(found.unknown)}", warning=True))
+    carried = dict.fromkeys(found.joined_roots() if how.kind == "filters" else (), "a sum carries it, kind = filters")
+    lines = explain(found, carried)
+    for line in lines[:TOLD]:
+        work.on_event(Note(f"slim: {line}"))
+    if len(lines) > TOLD:
+        work.on_event(Note(f"slim: and {len(lines) - TOLD} more"))
+
+
+def _choose(sets: Sets, ranked: dict[int, float], how: Slim, left: dict[tuple[str, ...], float]) -> set[int]:
+    """The groups that go, so that so many are ``left`` of each set, or of all of them together."""
     if how.scope == "global":
         everything = [root for members in sets.values() for root in members]
-        lowest = _lowest(everything, ranked, round(share * sum(widths.values())))
+        lowest = _lowest(everything, ranked, round(sum(left.values())))
         left = {names: sum(root not in lowest for root in members) for names, members in sets.items()}
     gone: set[int] = set()
     for names, members in sets.items():
@@ -111,8 +139,7 @@ def _by_layer(model: keras.Model, layers: list[keras.Layer], how: Slim, work: Wo
         return [np.abs(np.asarray(layer.gamma, dtype=np.float64)) for layer in layers]
     generator = np.random.default_rng(work.seed)
     if how.criterion == "taylor":
-        images = work.data.train.take(generator.permutation(len(work.data.train))[:SCORED])
-        rows = map(_rows, layers, scores.taylor(model, layers, images, work.pixels))
+        rows = map(_rows, layers, scores.taylor(model, layers, _some(work, generator), work.pixels))
     else:
         rows = map(_rows, layers, scores.magnitude(layers))
     match how.criterion:
@@ -122,6 +149,11 @@ def _by_layer(model: keras.Model, layers: list[keras.Layer], how: Slim, work: Wo
             return [generator.random((row.shape[1],)) for row in rows]
         case _:
             return [row.sum(0) for row in rows]
+
+
+def _some(work: Work, generator: np.random.Generator) -> Images:
+    """Training pictures, drawn by chance."""
+    return work.data.train.take(generator.permutation(len(work.data.train))[:SCORED])
 
 
 def _rows(layer: keras.Layer, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -36,7 +36,8 @@ NO_DATA = cast("Dataset", Untouchable())
 
 def how(**changes: object) -> Slim:
     """Half of everything, without training, with some keys changed."""
-    return Slim.model_validate({"do": "slim", "ratio": 0.5, "epochs": 0} | changes)
+    given = {"do": "slim", "ratio": 0.5, "epochs": 0} | changes
+    return Slim.model_validate({key: value for key, value in given.items() if value is not None})
 
 
 def zero_shot(model: keras.Model, /, *, seed: int = 1, **changes: Any) -> keras.Model:
@@ -229,8 +230,113 @@ def test_unknown_layers_are_told() -> None:
     x = layers.Conv2D(4, 1, name="far")(x)
     model = keras.Model(pixels, layers.Dense(2, name="out")(layers.Flatten()(x)))
     slimmer, events = told(model, NO_DATA, how(steps=2))
-    assert events == [Note("slim: left alone around odd", warning=True)]
+    assert [event for event in events if event.warning] == [Note("slim: left alone around odd", warning=True)]
     assert widths(slimmer) == {"near": 4, "far": 2, "out": 2}
+
+
+def test_groups_are_told_once() -> None:
+    """What is cut together and what stays, in the first of two rounds."""
+    _, events = told(chain(4), NO_DATA, how(steps=2))
+    assert events == [
+        Note("slim: 2 channels of conv0: stays: the model's input"),
+        Note("slim: 4 channels of conv0, out: cut together"),
+        Note("slim: 2 channels of out: stays: the model's output"),
+    ]
+
+
+def test_filters_tell_what_a_sum_carries() -> None:
+    """With kind = filters the twelve channels of the sum, six groups, stay for its sake."""
+    _, events = told(tricky(), NO_DATA, how(kind="filters"))
+    assert "6 channels of a, deep, norm, b, squeeze, excite, c, d: stays: a sum carries it, kind = filters" in str(
+        events
+    )
+
+
+def test_many_groups_are_told_in_twelve_lines() -> None:
+    """Sixteen layers in a row have seventeen lines, of which twelve are told."""
+    _, events = told(chain(*[2] * 16), NO_DATA, how())
+    assert len(events) == 13
+    assert events[-1] == Note("slim: and 6 more")
+
+
+def named_widths(model: keras.Model, **left: int) -> dict[str, int]:
+    """What is left of all layers, with these widths."""
+    return widths(zero_shot(model, ratio=None, widths=left))
+
+
+def test_widths_by_name() -> None:
+    """Named layers get their width, the channels with the longest filters; others stay whole."""
+    assert named_widths(chain(4, 6, 8), conv0=1, conv2=5) == {"conv0": 1, "conv1": 6, "conv2": 5, "out": 2}
+    model = of_two([[3.0, 2.0, 5.0, 1.0], [0.0, -2.0, 5.0, 1.0]])
+    assert kept(zero_shot(model, ratio=None, widths={"conv0": 3}), model) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("left", [{"a": 4}, {"b": 8}, {"a": 4, "b": 8, "excite": 8, "deep": 8}], ids=str)
+def test_widths_of_layers_that_are_cut_together(left: dict[str, int]) -> None:
+    """Four of "a" are eight of what the sum ties to it, whoever is named."""
+    assert named_widths(tricky(), **left) == {"a": 4, "b": 8, "squeeze": 4, "excite": 8, "c": 5, "d": 7, "out": 3}
+
+
+def test_widths_fall_geometrically(trained: keras.Model, digits: Dataset) -> None:
+    """From 32 to 8 in two rounds goes through 16; the named layer alone changes."""
+    seen: list[int] = []
+    name = trained.layers[3].name
+    assert widths(trained)[name] == 32
+
+    class Wide(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            seen.append(widths(self.model.model)[name])
+
+    settings = how(ratio=None, widths={name: 8}, steps=2, epochs=1, batch_size=512)
+    slimmer, _ = told(trained, digits, settings, Lesson(callbacks=(Wide(),)))
+    assert seen == [16, 8]
+    assert widths(slimmer) == widths(trained) | {name: 8}
+
+
+@pytest.mark.parametrize(
+    ("model", "left", "said"),
+    [
+        (chain(4), {"conv9": 2}, r"no layer 'conv9' with a width"),
+        (chain(4, normalised=True), {"norm0": 2}, r"no layer 'norm0' with a width"),
+        (chain(4), {"conv0": 5}, r"conv0 = 5: the layer has 4"),
+        (chain(4), {"out": 1}, r"out = 1: its 2 channels stay"),
+        (chain(4), {"conv0": 4}, r"no channel can be removed"),
+        (tricky(), {"a": 4, "b": 6}, r"a = 4, b = 6: these layers are cut together"),
+        (tricky(), {"b": 7}, r"b = 7 cannot be had"),
+    ],
+    ids=str,
+)
+def test_widths_that_cannot_be_had(model: keras.Model, left: dict[str, int], said: str) -> None:
+    """Unknown names, too many channels, frozen layers, and layers of one group that disagree are told."""
+    with pytest.raises(RecipeError, match=said) as caught:
+        named_widths(model, **left)
+    assert caught.value.hint
+
+
+def test_widths_of_layers_that_share_a_part() -> None:
+    """Of [x, y] + z, "z" holds the channels of "x" and others: its width and that of "x" cannot both be given."""
+    pixels = keras.Input((2, 2, 1))
+    x, y, z = (layers.Conv2D(width, 1, name=name)(pixels) for name, width in (("x", 2), ("y", 3), ("z", 5)))
+    total = layers.Add()([layers.Concatenate()([x, y]), z])
+    model = scrambled(keras.Model(pixels, layers.Dense(2, name="out")(layers.Flatten()(total))))
+    assert sum(named_widths(model, z=3).values()) == 3 + 3 + 2
+    with pytest.raises(RecipeError, match="x and z share some"):
+        named_widths(model, x=1, z=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [({}, True), ({"reestimate": False}, False), ({"epochs": 0}, False), ({"epochs": 0, "reestimate": True}, True)],
+    ids=str,
+)
+def test_when_statistics_are_taken_anew(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], taken: bool
+) -> None:
+    """After a cut that training follows, not where no data may be touched, or as the recipe says."""
+    seen: list[tuple[int, ...]] = []
+    monkeypatch.setattr("bramble.compress.slim.reestimate", lambda model, pictures, pixels: seen.append(pictures.shape))
+    told(digits_cnn.build((8, 8, 1), 10), digits, how(**({"epochs": 1, "batch_size": 512} | changes)))
+    assert seen == [(len(digits.train), 8, 8, 1)] * taken
 
 
 @pytest.mark.parametrize(
