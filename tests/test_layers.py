@@ -33,9 +33,9 @@ HOST_FLOORS = (
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
     "bramble.report.conditions",
-    "bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants bramble.widths "
-    "bramble.bn_stats bramble.convert bramble.audit bramble.bundle bramble.build_model bramble.fleet.ssh "
-    "bramble.fleet.ask bramble.report.verdict bramble.report.charts bramble.report.table",
+    "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
+    "bramble.widths bramble.bn_stats bramble.convert bramble.audit bramble.bundle bramble.build_model "
+    "bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
     "bramble.fleet.push bramble.report.facts bramble.report.page",
@@ -85,6 +85,7 @@ THIRD_PARTY = {
     "bramble.fit": "keras numpy",
     "bramble.channels": "keras numpy",
     "bramble.rebuild": "keras numpy",
+    "bramble.flatten": "keras",
     "bramble.bn_stats": "keras numpy",
     "bramble.constants": "keras numpy",
     "bramble.dead": "keras numpy",

@@ -32,7 +32,7 @@ def reestimate(model: keras.Model, pictures: NDArray[np.uint8], pixels: Pixels) 
             _, tensors = read.setdefault(id(node.operation), (node.operation, []))
             tensors.append(node.input_tensors[0])
     for norm, tensors in read.values():
-        mean, variance = _moments(keras.Model(model.input, tensors), norm.axis, seen)
+        mean, variance = _moments(keras.Model(model.inputs[0], tensors), norm.axis, seen)
         norm.moving_mean.assign(mean)
         norm.moving_variance.assign(variance)
 

@@ -117,7 +117,8 @@ def trace(model: keras.Model) -> Channels:
     for node in order:
         operation, inputs = node.operation, [ids[id(tensor)] for tensor in node.input_tensors]
         if isinstance(operation, keras.Model):
-            raise IncompatibleError(f"{model.name} holds the model {operation.name}", "flatten nested models first")
+            said = f"{model.name} holds the model {operation.name}, which is subclassed or used more than once"
+            raise IncompatibleError(said, "use functional or Sequential models, each once: those are flattened")
         outputs = _pass(found, operation, inputs, node)
         if used.count(operation.name) > 1:
             for row in (*inputs, *outputs):

@@ -39,6 +39,7 @@ EVERY_STAGE = (
     "bramble.datasets.types",
     "bramble.evaluate",
     "bramble.fit",
+    "bramble.flatten",
     "bramble.stages",
     "bramble.tflite",
     "bramble_agent.pixels",

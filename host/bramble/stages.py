@@ -19,6 +19,7 @@ from bramble.compress.slim import slim
 from bramble.compress.train import train
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
+from bramble.flatten import flatten
 from bramble.recipe import Distill, Prune, Quantize, Slim, Stage, Taught, Train
 from bramble.tflite import read_graph
 from bramble.work import Work
@@ -30,9 +31,10 @@ Facts = dict[str, Any]
 def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, work: Work, folder: Path) -> Facts:
     """Run ``stage`` on ``model``, write its files into ``folder`` and return its facts (JSON values).
 
-    A stage that leaves a Keras model writes model.keras; quantize writes model.tflite and float.tflite. ``accuracy`` is
-    on the held-out part. Raises what the technique raises.
+    Models inside the model are laid open first. A stage that leaves a Keras model writes model.keras; quantize writes
+    model.tflite and float.tflite. ``accuracy`` is on the held-out part. Raises what the technique raises.
     """
+    model, teacher = flatten(model), flatten(teacher) if teacher is not None else None
     match stage:
         case Train():
             return _keep(train(model, stage, work), work, folder)

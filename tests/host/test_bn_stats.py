@@ -53,6 +53,13 @@ def test_a_shared_norm_gets_both_inputs() -> None:
     assert np.allclose(model.get_layer("norm").moving_variance, both.var(), rtol=1e-4)
 
 
+def test_a_sequential_model() -> None:
+    """One that was never called works too; its norm stands on pixels alone, from −1 to 1."""
+    model = keras.Sequential([keras.Input((4, 4, 1)), layers.BatchNormalization(name="norm")])
+    reestimate(model, PICTURES, PIXELS)
+    assert np.allclose(model.get_layer("norm").moving_mean, (PICTURES / 127.5 - 1.0).mean(), atol=1e-5)
+
+
 def test_a_model_without_norms_is_left_alone() -> None:
     """Nothing to measure is no error."""
     pixels = keras.Input((4, 4, 1))
