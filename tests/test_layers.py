@@ -33,6 +33,7 @@ HOST_FLOORS = (
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
     "bramble.report.conditions",
+    "bramble.reporter "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict bramble.report.charts bramble.report.table",
@@ -83,6 +84,7 @@ THIRD_PARTY = {
     "bramble.audit": "numpy",
     "bramble.bundle": "numpy",
     "bramble.fit": "keras numpy",
+    "bramble.reporter": "keras",
     "bramble.channels": "keras numpy",
     "bramble.rebuild": "keras numpy",
     "bramble.flatten": "keras",

@@ -7,7 +7,6 @@ can run it. What comes out is the model alone; rescaling is the bundle's busines
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,11 @@ import keras
 import numpy as np
 
 from bramble.errors import RecipeError, TrainingDiverged, UsageError
-from bramble.events import EpochEnded, EpochStep, OnEvent
 from bramble.recipe import Augment, Tuning
+from bramble.reporter import Reporter
 from bramble.work import Work
 from bramble_agent.pixels import CHANNELS
 from bramble_agent.wire import Pixels
-
-TELL_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ PLAIN = Lesson()
 def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> None:
     """Train ``model`` in place on the training set, watching the held-out part; nothing happens for 0 epochs.
 
-    Raises TrainingDiverged where the loss is no longer a number.
+    Raises TrainingDiverged at the step where the loss is no longer a number.
     """
     if not how.epochs:
         return
@@ -64,7 +61,7 @@ def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> 
         loss_weights=1.0 if lesson.teacher is None else 1.0 - lesson.alpha,
         metrics=["accuracy"],
     )
-    callbacks = [_Reporter(how.epochs, steps, work.on_event), *lesson.callbacks]
+    callbacks = [Reporter(how.epochs, steps, work.on_event), *lesson.callbacks]
     if how.patience:
         stop = partial(keras.callbacks.EarlyStopping, "val_loss", restore_best_weights=True)
         callbacks.append(stop(patience=how.patience, start_from_epoch=lesson.unsettled))
@@ -268,33 +265,3 @@ class Penalty(keras.regularizers.Regularizer):  # type: ignore[misc]
         size = ops.abs(weight)
         total = self.l1 * ops.sum(size) + self.l2 * ops.sum(ops.square(weight))
         return total + self.hanson_pratt * ops.sum(size / (1.0 + size)) if self.hanson_pratt else total
-
-
-class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
-    """Turns Keras' callbacks into events, and a loss that is no number into an error."""
-
-    def __init__(self, epochs: int, steps: int, on_event: OnEvent) -> None:
-        super().__init__()
-        self._epochs, self._steps, self._on_event = epochs, steps, on_event
-        self._epoch, self._began, self._told = 0, 0.0, 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Note when the epoch began."""
-        self._epoch, self._began = epoch + 1, time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Tell, now and then, how far the epoch is."""
-        now = time.perf_counter()
-        if now - self._told > TELL_EVERY_S:
-            self._told = now
-            self._on_event(EpochStep(self._epoch, self._epochs, batch + 1, self._steps))
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Tell the epoch's figures; stop where the loss is no number."""
-        if not math.isfinite(logs["loss"]):
-            raise TrainingDiverged(
-                f"the loss became {logs['loss']} in epoch {self._epoch}", "lower learning_rate, or check the data"
-            )
-        seconds = time.perf_counter() - self._began
-        loss, accuracy, held_out = (float(logs[name]) for name in ("loss", "accuracy", "val_accuracy"))
-        self._on_event(EpochEnded(self._epoch, self._epochs, loss, accuracy, held_out, seconds))

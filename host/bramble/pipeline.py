@@ -18,7 +18,7 @@ from bramble.artifact import Artifact, Store, code_digest, key_of
 from bramble.bundle import Contents, golden_pictures, pack, packed_model_bytes, zip_bundle
 from bramble.datasets import open_source
 from bramble.datasets.types import Dataset, Source, split
-from bramble.errors import RecipeError
+from bramble.errors import RecipeError, TrainingDiverged
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.reading import ReadRecipe, read_recipe
@@ -40,6 +40,7 @@ EVERY_STAGE = (
     "bramble.evaluate",
     "bramble.fit",
     "bramble.flatten",
+    "bramble.reporter",
     "bramble.stages",
     "bramble.tflite",
     "bramble_agent.pixels",
@@ -235,7 +236,11 @@ class _Run:
             model = build_model(self.recipe.model, self.folder, self.source.shape, len(self.source.labels))
         taught_by = load_model(teacher) if teacher else None
         _demand_alike(taught_by, model)
-        return run_stage(stage, model, taught_by, Work(data, self.pixels, self.recipe.seed, self.on_event), folder)
+        work = Work(data, self.pixels, self.recipe.seed, self.on_event)
+        try:
+            return run_stage(stage, model, taught_by, work, folder)
+        except TrainingDiverged as error:
+            raise TrainingDiverged(f"stage {self._number} ({stage.do}): {error.message}", error.hint) from error
 
     def score(self, last: Artifact, folder: Path) -> Facts:
         """Read the test set, once: the float32 file and the shipped one, through the interpreter."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +21,38 @@ if TYPE_CHECKING:
 
     from bramble.compress.quantize import Quantized
 
+    from .recipes import Write
+
 GRAY8 = Pixels(8, 8, "gray")
 
 
 def quiet(data: Dataset) -> Work:
     """Work on pictures like the digits, seed 1, telling nobody."""
     return Work(data, GRAY8, 1, lambda event: None)
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """``write(name, function, stage, …)`` puts a recipe on digits into a folder, beside a module with its model."""
+    from .recipes import OWN
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    module = f"own_{re.sub(r'[^a-z0-9]', '_', tmp_path.name.lower())}"
+    (folder / f"{module}.py").write_text(OWN)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.syspath_prepend(str(folder))
+
+    def recipe(name: str, function: str, *stages: str, data: str = "", model: str = "") -> Path:
+        tables = "".join(f"[[stage]]\n{stage}" for stage in stages)
+        text = f'name = "{name}"\n[data]\nname = "digits"\n{data}\n[model]\n'
+        text += model or f'build = "{module}:{function}"'
+        path = folder / f"{name}.toml"
+        path.write_text(f'{text}\n{tables}[[stage]]\ndo = "quantize"\nscheme = "float32"\n')
+        return path
+
+    return recipe
 
 
 @pytest.fixture(scope="session")

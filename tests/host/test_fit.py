@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-import bramble.fit
+import bramble.reporter
 from bramble.datasets.types import Dataset, Images
 from bramble.errors import TrainingDiverged, UsageError
 from bramble.events import EpochEnded, EpochStep, Event
-from bramble.fit import ends_in_softmax, fit, kernels, penalties, rescaling, schedule, with_dropout
+from bramble.fit import Lesson, ends_in_softmax, fit, kernels, penalties, rescaling, schedule, with_dropout
 from bramble.recipe import Train
 from bramble.work import Work
 from bramble_agent.pixels import table
@@ -145,7 +145,7 @@ def test_rates_reach_the_optimiser() -> None:
 
 def test_events_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each epoch tells its batches and then its figures: 5 pictures in batches of 2 are 3 steps."""
-    monkeypatch.setattr(bramble.fit, "TELL_EVERY_S", -1.0)
+    monkeypatch.setattr(bramble.reporter, "TELL_EVERY_S", -1.0)
     told = run(line(0.0, 0.0), dots([10, 20, 30, 40, 50], [0, 1, 0, 1, 0]), how(epochs=2, batch_size=2))
     steps = [(e.epoch, e.epochs, e.done, e.steps) if isinstance(e, EpochStep) else type(e).__name__ for e in told]
     assert steps == [
@@ -208,6 +208,20 @@ def test_loss_that_is_no_number_is_an_error(settings: dict[str, float], high: fl
     with pytest.raises(TrainingDiverged, match=r"the loss became (nan|inf) in epoch [123]") as caught:
         fit(model, how(**settings), work)
     assert "learning_rate" in caught.value.hint
+
+
+def test_training_stops_at_the_very_step() -> None:
+    """At a rate that overflows within a few updates, the rest of the epoch's 64 batches is never run."""
+    seen: list[int] = []
+    count = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.append(batch))
+    pixels = keras.Input((1, 1, 1))
+    hidden = keras.layers.Dense(4, use_bias=False)(keras.layers.Flatten()(pixels))
+    model = keras.Model(pixels, keras.layers.Dense(2, use_bias=False)(hidden))
+    work = Work(dots([255] * 64, [0, 1] * 32), DOT, 1, lambda event: None)
+    with pytest.raises(TrainingDiverged) as caught:
+        fit(model, how(learning_rate=1e30, batch_size=1, epochs=3), work, Lesson(callbacks=(count,)))
+    assert 2 <= len(seen) < 10
+    assert f"in epoch 1, step {len(seen)} of 64" in caught.value.message
 
 
 def test_dropout_is_set_on_every_layer() -> None:

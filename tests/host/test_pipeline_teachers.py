@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 import keras
 import numpy as np
 import pytest
-from keras import layers
 
 from bramble.build_model import build_model, load_model, set_seed
 from bramble.compress.distill import distill
@@ -27,69 +25,12 @@ from running import Run, run_pipeline
 from sources import imports, sources
 
 from .conftest import quiet
-
-OWN = """
-import keras
-from keras import layers
-
-
-def build(shape, classes, hidden=0):
-    pixels = keras.Input(shape)
-    x = layers.Flatten()(pixels)
-    x = layers.Dense(hidden, activation="relu")(x) if hidden else x
-    return keras.Model(pixels, layers.Dense(classes)(x))
-
-
-def wide(shape, classes):
-    return build(shape, classes, 16)
-
-
-def middle(shape, classes):
-    return build(shape, classes, 8)
-"""
-TRAIN = 'do = "train"\nepochs = 2\nbatch_size = 64\n'
-DISTILL = 'do = "distill"\nepochs = 2\nbatch_size = 64\nteacher = "{}"\n'
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """``write(name, function, stage, …)`` puts a recipe on digits into a folder, beside a module with its model."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    module = f"own_{re.sub(r'[^a-z0-9]', '_', tmp_path.name.lower())}"
-    (folder / f"{module}.py").write_text(OWN)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.syspath_prepend(str(folder))
-
-    def recipe(name: str, function: str, *stages: str, data: str = "", model: str = "") -> Path:
-        tables = "".join(f"[[stage]]\n{stage}" for stage in stages)
-        text = f'name = "{name}"\n[data]\nname = "digits"\n{data}\n[model]\n'
-        text += model or f'build = "{module}:{function}"'
-        path = folder / f"{name}.toml"
-        path.write_text(f'{text}\n{tables}[[stage]]\ndo = "quantize"\nscheme = "float32"\n')
-        return path
-
-    return recipe
-
-
-def runs_of(path: Path) -> Path:
-    """Where runs go."""
-    return path.parent.parent / "runs"
-
-
-def names(run: Run) -> list[str]:
-    """The stages that ran or were found."""
-    return [name for name, _ in run.stages]
+from .recipes import DISTILL, END, TRAIN, Write, linear, names, runs_of
 
 
 def notes(run: Run) -> list[str]:
     """What was told in passing."""
     return [event.text for event in run.events if isinstance(event, Note)]
-
-
-END = ["quantize", "evaluate", "bundle"]
 
 
 @pytest.mark.slow
@@ -151,13 +92,6 @@ def test_assistants_are_trained_each_by_the_one_before(write: Write) -> None:
     for model, size in ((middle, sizes["assistant"]), (last, sizes["pupil"])):
         found = kept(run, "distill", size).get_weights()
         assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), found, strict=True))
-
-
-def linear(path: Path, shape: tuple[int, int, int], classes: int, seed: int) -> None:
-    """A linear model's .keras file."""
-    keras.utils.set_random_seed(seed)
-    pixels = keras.Input(shape)
-    keras.Model(pixels, layers.Dense(classes)(layers.Flatten()(pixels))).save(path)
 
 
 @pytest.mark.slow
