@@ -33,7 +33,7 @@ HOST_FLOORS = (
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
     "bramble.report.conditions",
-    "bramble.reporter "
+    "bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict bramble.report.charts bramble.report.table",
@@ -42,7 +42,7 @@ HOST_FLOORS = (
     "bramble.fleet.push bramble.report.facts bramble.report.page",
     "bramble.datasets bramble.scores bramble.sensitivity bramble.compress.train bramble.compress.distill "
     "bramble.deploy bramble.report.files",
-    "bramble.compress.prune bramble.compress.slim",
+    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize",
     "bramble.stages",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
@@ -85,6 +85,8 @@ THIRD_PARTY = {
     "bramble.bundle": "numpy",
     "bramble.fit": "keras numpy",
     "bramble.reporter": "keras",
+    "bramble.low_rank": "numpy tensorly",
+    "bramble.rewire": "keras",
     "bramble.channels": "keras numpy",
     "bramble.rebuild": "keras numpy",
     "bramble.flatten": "keras",
@@ -108,7 +110,7 @@ THIRD_PARTY = {
     "bramble.report.page": "jinja2 markupsafe",
     "bramble.cli": "typer rich",
 }
-INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib"}
+INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib", "tensorly"}
 HEAVY = {"keras", "tensorflow"}
 
 

@@ -46,6 +46,7 @@ EVERY_STAGE = (
     "bramble_agent.pixels",
 )
 OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
+    "factorize": ("bramble.low_rank", "bramble.rewire"),
     "prune": (
         "bramble.channels",
         "bramble.constants",

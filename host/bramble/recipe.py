@@ -200,6 +200,16 @@ class Slim(Taught):
         return self
 
 
+class Factorize(Taught):
+    """Replace layers by thin ones in a row: dense ones by SVD, convolutions by Tucker-2, where that saves weights."""
+
+    do: Literal["factorize"]
+    error: Share = 0.1
+    """How far each layer's kernel may be off, before training: ‖K − K'‖ / ‖K‖."""
+    layers: tuple[str, ...] = Field(default=(), strict=False)
+    """Which layers, by name; none named: all that get smaller."""
+
+
 class Quantize(Table):
     """Lower to TFLite, the last stage; the result is audited."""
 
@@ -213,7 +223,7 @@ class Quantize(Table):
 
 TRAINED = (Train, Distill)
 Stage = Annotated[
-    Train | Distill | Prune | Slim | Quantize,
+    Train | Distill | Prune | Slim | Factorize | Quantize,
     Field(discriminator="do"),
 ]
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from bramble.audit import Audit
 from bramble.compress.distill import distill
+from bramble.compress.factorize import factorize
 from bramble.compress.prune import prune
 from bramble.compress.quantize import quantize
 from bramble.compress.slim import slim
@@ -20,7 +21,7 @@ from bramble.compress.train import train
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
 from bramble.flatten import flatten
-from bramble.recipe import Distill, Prune, Quantize, Slim, Stage, Taught, Train
+from bramble.recipe import Distill, Factorize, Prune, Quantize, Slim, Stage, Taught, Train
 from bramble.tflite import read_graph
 from bramble.work import Work
 from bramble_agent.codec import encode
@@ -44,6 +45,8 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
             return _keep(prune(model, stage, work, _lesson(stage, teacher)), work, folder)
         case Slim():
             return _keep(slim(model, stage, work, _lesson(stage, teacher)), work, folder)
+        case Factorize():
+            return _keep(factorize(model, stage, work, _lesson(stage, teacher)), work, folder)
         case Quantize():
             made = quantize(model, stage, work)
             (folder / "model.tflite").write_bytes(made.tflite)
