@@ -42,7 +42,7 @@ HOST_FLOORS = (
     "bramble.fleet.push bramble.report.facts bramble.report.page",
     "bramble.datasets bramble.scores bramble.sensitivity bramble.compress.train bramble.compress.distill "
     "bramble.deploy bramble.report.files",
-    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize",
+    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",

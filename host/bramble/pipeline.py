@@ -47,6 +47,7 @@ EVERY_STAGE = (
 )
 OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
     "factorize": ("bramble.low_rank", "bramble.rewire"),
+    "head": ("bramble.rewire",),
     "prune": (
         "bramble.channels",
         "bramble.constants",

@@ -210,6 +210,18 @@ class Factorize(Taught):
     """Which layers, by name; none named: all that get smaller."""
 
 
+class Head(Taught):
+    """Pool the last feature map in the place of the dense layers behind it; the body keeps its weights."""
+
+    do: Literal["head"]
+    epochs: AtLeastOne = 5
+    """At least 1: the new head has no weights yet."""
+    linear: bool = True
+    """true: the mean of the map, then a dense layer; false: a 1 x 1 convolution with ReLU, then the mean."""
+    freeze_body: bool = False
+    """Train the new head alone; the body stays as it is, to the bit."""
+
+
 class Quantize(Table):
     """Lower to TFLite, the last stage; the result is audited."""
 
@@ -223,7 +235,7 @@ class Quantize(Table):
 
 TRAINED = (Train, Distill)
 Stage = Annotated[
-    Train | Distill | Prune | Slim | Factorize | Quantize,
+    Train | Distill | Prune | Slim | Factorize | Head | Quantize,
     Field(discriminator="do"),
 ]
 

@@ -14,6 +14,7 @@ import numpy as np
 from bramble.audit import Audit
 from bramble.compress.distill import distill
 from bramble.compress.factorize import factorize
+from bramble.compress.head import head
 from bramble.compress.prune import prune
 from bramble.compress.quantize import quantize
 from bramble.compress.slim import slim
@@ -21,7 +22,7 @@ from bramble.compress.train import train
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
 from bramble.flatten import flatten
-from bramble.recipe import Distill, Factorize, Prune, Quantize, Slim, Stage, Taught, Train
+from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Taught, Train
 from bramble.tflite import read_graph
 from bramble.work import Work
 from bramble_agent.codec import encode
@@ -38,23 +39,30 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
     model, teacher = flatten(model), flatten(teacher) if teacher is not None else None
     match stage:
         case Train():
-            return _keep(train(model, stage, work), work, folder)
+            made = train(model, stage, work)
         case Distill():
-            return _keep(distill(model, stage, work, _lesson(stage, teacher)), work, folder)
+            made = distill(model, stage, work, _lesson(stage, teacher))
         case Prune():
-            return _keep(prune(model, stage, work, _lesson(stage, teacher)), work, folder)
+            made = prune(model, stage, work, _lesson(stage, teacher))
         case Slim():
-            return _keep(slim(model, stage, work, _lesson(stage, teacher)), work, folder)
+            made = slim(model, stage, work, _lesson(stage, teacher))
         case Factorize():
-            return _keep(factorize(model, stage, work, _lesson(stage, teacher)), work, folder)
+            made = factorize(model, stage, work, _lesson(stage, teacher))
+        case Head():
+            made = head(model, stage, work, _lesson(stage, teacher))
         case Quantize():
-            made = quantize(model, stage, work)
-            (folder / "model.tflite").write_bytes(made.tflite)
-            (folder / "float.tflite").write_bytes(made.float_tflite)
-            accuracy = evaluate(made.tflite, work.data.held_out, work.pixels)
-            return {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite, made.audit)}
+            return _lower(model, stage, work, folder)
         case _:
             assert_never(stage)
+    return _keep(made, work, folder)
+
+
+def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path) -> Facts:
+    made = quantize(model, stage, work)
+    (folder / "model.tflite").write_bytes(made.tflite)
+    (folder / "float.tflite").write_bytes(made.float_tflite)
+    accuracy = evaluate(made.tflite, work.data.held_out, work.pixels)
+    return {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite, made.audit)}
 
 
 def _lesson(stage: Distill | Taught, teacher: keras.Model | None) -> Lesson:
