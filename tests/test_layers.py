@@ -43,7 +43,7 @@ HOST_FLOORS = (
     "bramble.datasets bramble.scores bramble.sensitivity bramble.compress.train bramble.compress.distill "
     "bramble.deploy bramble.report.files",
     "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
-    "bramble.stages",
+    "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
     "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.build",

@@ -82,6 +82,19 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
+def scores_of(score: dict[str, Any], counts: dict[str, Any]) -> Scores:
+    """What a manifest says of a model, from the facts of its evaluation and of its last stage."""
+    return Scores(
+        accuracy=score["shipped"],
+        float_accuracy=score["float"],
+        tested=score["tested"],
+        float_bytes=score["float_bytes"],
+        parameters=counts["parameters"],
+        nonzero=counts["nonzero"],
+        macs=counts["macs"],
+    )
+
+
 def zip_bundle(folder: Path, target: Path) -> None:
     """Write a bundle folder as one reproducible .zip."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

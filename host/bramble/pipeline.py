@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bramble import __version__
 from bramble.artifact import Artifact, Store, code_digest, key_of
-from bramble.bundle import Contents, golden_pictures, pack, packed_model_bytes, zip_bundle
+from bramble.bundle import Contents, golden_pictures, pack, packed_model_bytes, scores_of, zip_bundle
 from bramble.datasets import open_source
 from bramble.datasets.types import Dataset, Source, split
 from bramble.errors import RecipeError, TrainingDiverged
@@ -23,11 +23,9 @@ from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.reading import ReadRecipe, read_recipe
 from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, Taught
+from bramble.teachers import Shapes, demand_alike, demand_files_alike
 from bramble_agent.bundle import sha256_file
-from bramble_agent.wire import Budget, Pixels, Scores
-
-if TYPE_CHECKING:
-    import keras
+from bramble_agent.wire import Budget, Pixels
 
 Facts = dict[str, Any]
 Fill = Callable[[Path], Facts]
@@ -106,6 +104,7 @@ def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
     """The artifacts of stages, each found or made from the one before it."""
     key, done = run.first_key(), list[Artifact]()
     teachers = [_teacher(run, stage) for stage in stages]  # first, so that a missing one is told before any work
+    run.unchecked = [teacher for teacher in teachers if teacher]
     for stage, teacher in zip(stages, teachers, strict=True):
         taught = sha256_file(teacher) if teacher else None
         code = code_digest(f"bramble.compress.{stage.do}", *OF_STAGE.get(stage.do, ()), *EVERY_STAGE)
@@ -146,11 +145,12 @@ def _trained(run: _Run, named: str, teacher: Path | None) -> Path:
         )
     if read.recipe.data.range != run.recipe.data.range:
         raise RecipeError(f"teacher: the recipe {read.recipe.name} has another data.range", "use one range for both")
+    run.on_event(Note(f"teacher {read.recipe.name}:"))
+    other = _Run(read, replace(run.options, fresh=False), run.on_event, (*run.pupils, run.recipe))
+    demand_alike(f"the teacher {read.recipe.name}", other.shapes, run.shapes)
     if teacher is not None:
         knobs = stages[0].model_dump(exclude={"do", "teacher", "assistants"})
         stages[0] = Distill(**knobs, do="distill", teacher=str(teacher.resolve()))
-    run.on_event(Note(f"teacher {read.recipe.name}:"))
-    other = _Run(read, replace(run.options, fresh=False), run.on_event, (*run.pupils, run.recipe))
     made = _stages(other, stages)[-1]
     run.cached = run.cached and other.cached
     return made.file("model.keras")
@@ -165,6 +165,7 @@ class _Run:
         self.store = Store(options.runs / ".artifacts")
         self.cached = True
         self.skipped: list[str] = []
+        self.unchecked: list[Path] = []
         self._number = 0
 
     @cached_property
@@ -184,6 +185,11 @@ class _Run:
         height, width, channels = self.source.shape
         color = "gray" if channels == 1 else "rgb"
         return Pixels(height, width, color, *self.recipe.data.range, self.recipe.data.fit)
+
+    @property
+    def shapes(self) -> Shapes:
+        """What a model for this run's data takes and gives."""
+        return (None, *self.source.shape), (None, len(self.source.labels))
 
     def first_key(self) -> str:
         """What everything begins with: libraries, seed, data, model."""
@@ -230,6 +236,8 @@ class _Run:
         from bramble.stages import run_stage
         from bramble.work import Work
 
+        demand_files_alike(self.unchecked, self.shapes)  # of all stages, before the first one takes its time
+        self.unchecked = []
         data = self.data
         set_seed(self.recipe.seed)
         if previous is not None:
@@ -237,7 +245,6 @@ class _Run:
         else:
             model = build_model(self.recipe.model, self.folder, self.source.shape, len(self.source.labels))
         taught_by = load_model(teacher) if teacher else None
-        _demand_alike(taught_by, model)
         work = Work(data, self.pixels, self.recipe.seed, self.on_event)
         try:
             return run_stage(stage, model, taught_by, work, folder)
@@ -265,7 +272,7 @@ class _Run:
             output_kind=last.facts["output_kind"],
             pictures=golden_pictures(self.data),
             budget=Budget(**self.recipe.budget.model_dump()),
-            scores=_scores(score, last.facts),
+            scores=scores_of(score, last.facts),
             provenance=self._provenance(last),
         )
         (folder / "bundle").mkdir()
@@ -281,26 +288,3 @@ class _Run:
     def _provenance(self, last: Artifact) -> dict[str, str]:
         made = {"bramble": __version__, "recipe": self.recipe.name, "data": self.source.digest, "artifact": last.key}
         return {**made, **{name: metadata.version(name) for name in LIBRARIES}}
-
-
-def _demand_alike(teacher: keras.Model | None, model: keras.Model) -> None:
-    """A teacher must see the same pictures and know the same classes. Raises RecipeError."""
-    if teacher is None or (teacher.input_shape, teacher.output_shape) == (model.input_shape, model.output_shape):
-        return
-    raise RecipeError(
-        f"the teacher takes {teacher.input_shape} and gives {teacher.output_shape}, "
-        f"the model {model.input_shape} and {model.output_shape}",
-        "choose a teacher for the same data",
-    )
-
-
-def _scores(score: Facts, counts: Facts) -> Scores:
-    return Scores(
-        accuracy=score["shipped"],
-        float_accuracy=score["float"],
-        tested=score["tested"],
-        float_bytes=score["float_bytes"],
-        parameters=counts["parameters"],
-        nonzero=counts["nonzero"],
-        macs=counts["macs"],
-    )

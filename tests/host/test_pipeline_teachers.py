@@ -157,13 +157,30 @@ def test_assistants_must_be_trained(write: Write) -> None:
 
 @pytest.mark.parametrize(("shape", "classes"), [((9, 8, 1), 10), ((8, 8, 1), 9)])
 def test_a_teacher_of_another_shape_is_refused(write: Write, shape: tuple[int, int, int], classes: int) -> None:
-    """Other pictures or other classes: told with both shapes, and no artifact is left."""
-    pupil = write("pupil", "build", DISTILL.format("teacher.keras"))
+    """Other pictures or other classes: told with both shapes before the stage ahead of it trains; nothing is left."""
+    pupil = write("pupil", "build", TRAIN, DISTILL.format("teacher.keras"))
     linear(pupil.parent / "teacher.keras", shape, classes, 1)
-    said = f"takes (None, {', '.join(map(str, shape))}) and gives (None, {classes}), the model (None, 8, 8, 1)"
+    said = f"takes (None, {', '.join(map(str, shape))}) and gives (None, {classes}), the model takes (None, 8, 8, 1)"
     with pytest.raises(RecipeError, match=re.escape(said)):
         run_pipeline(pupil, runs_of(pupil))
     assert not list((runs_of(pupil) / ".artifacts").iterdir())
+
+
+def test_a_recipe_for_other_pictures_is_refused_before_it_trains(write: Write) -> None:
+    """What the teacher's recipe says of its data is enough: nothing is trained, nothing written."""
+    from PIL import Image
+
+    pupil = write("pupil", "build", TRAIN, DISTILL.format("photos.toml"))
+    for number in range(20):
+        place = pupil.parent / "photos" / f"class{number % 2}" / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), number).save(place)
+    photos = write("photos", "build", TRAIN, data='path = "photos"\nsize = [8, 8]\ncolor = "gray"')
+    photos.write_text(photos.read_text().replace('name = "digits"', 'name = "folder"'))
+    said = "the teacher photos takes (None, 8, 8, 1) and gives (None, 2), the model takes (None, 8, 8, 1)"
+    with pytest.raises(RecipeError, match=re.escape(said)):
+        run_pipeline(pupil, runs_of(pupil))
+    assert not runs_of(pupil).exists()
 
 
 def test_a_file_that_is_no_model_is_refused(write: Write) -> None:
