@@ -22,7 +22,7 @@ from bramble.errors import RecipeError, TrainingDiverged
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.reading import ReadRecipe, read_recipe
-from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, Taught
+from bramble.recipe import SELF, TRAINED, Distill, Quantize, Recipe, Stage, Taught
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
 from bramble_agent.bundle import sha256_file
 from bramble_agent.wire import Budget, Pixels
@@ -105,8 +105,10 @@ def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
     key, done = run.first_key(), list[Artifact]()
     teachers = [_teacher(run, stage) for stage in stages]  # first, so that a missing one is told before any work
     run.unchecked = [teacher for teacher in teachers if teacher]
-    for stage, teacher in zip(stages, teachers, strict=True):
-        taught = sha256_file(teacher) if teacher else None
+    for stage, named in zip(stages, teachers, strict=True):
+        itself = getattr(stage, "teacher", None) == SELF
+        taught = SELF if itself else sha256_file(named) if named else None  # what it is itself is in the key already
+        teacher = run.model_file(done) if itself else named
         code = code_digest(f"bramble.compress.{stage.do}", *OF_STAGE.get(stage.do, ()), *EVERY_STAGE)
         key = key_of(key, stage.model_dump(exclude={"teacher", "assistants"}), taught, code)
         previous = done[-1] if done else None
@@ -115,9 +117,12 @@ def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
 
 
 def _teacher(run: _Run, stage: Stage) -> Path | None:
-    """The Keras file of a stage's teacher, made if need be; through its assistants, each taught by the one before."""
+    """The Keras file of a stage's teacher, made if need be; through its assistants, each taught by the one before.
+
+    None where there is none, or where it is the model itself: that is made on the way.
+    """
     named = stage.teacher if isinstance(stage, Taught | Distill) else None
-    if named is None:
+    if named is None or named == SELF:
         return None
     model = _trained(run, named, None)
     for assistant in stage.assistants if isinstance(stage, Distill) else ():
@@ -190,6 +195,10 @@ class _Run:
     def shapes(self) -> Shapes:
         """What a model for this run's data takes and gives."""
         return (None, *self.source.shape), (None, len(self.source.labels))
+
+    def model_file(self, done: Sequence[Artifact]) -> Path:
+        """The Keras file of the model as the stages that are ``done`` leave it."""
+        return done[-1].file("model.keras") if done else self.folder / str(self.recipe.model.keras)
 
     def first_key(self) -> str:
         """What everything begins with: libraries, seed, data, model."""

@@ -14,6 +14,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
+SELF = "self"  # as a teacher: the model as it is before the stage
 
 
 class Table(BaseModel):
@@ -101,7 +102,7 @@ class Taught(Tuning):
     """0 changes the model without training it afterwards."""
     learning_rate: Positive = 1e-4
     teacher: str | None = None
-    """A recipe of the zoo, a path to one, or a .keras file: distillation while fine-tuning."""
+    """A recipe of the zoo, a path to one, a .keras file, or "self": the model as it is before this stage."""
     temperature: Positive = 4.0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.9
 
@@ -117,7 +118,9 @@ class Distill(Tuning):
 
     do: Literal["distill"]
     teacher: str
-    """A recipe of the zoo, a path to one, or a .keras file."""
+    """A recipe of the zoo, a path to one, a .keras file, or "self": the model as it is before this stage."""
+    fresh: bool = False
+    """Begin with new random weights: with teacher = "self" a born-again network (Furlanello et al. 2018)."""
     assistants: tuple[str, ...] = Field(default=(), strict=False)
     """Recipes whose models are trained in between, each by the one before; the last one teaches this model."""
     temperature: Positive = 4.0
@@ -129,6 +132,12 @@ class Distill(Tuning):
     """Student layer = teacher layer: their attention maps are drawn together (Zagoruyko & Komodakis 2017)."""
     hint_weight: NotNegative = 1.0
     """Weight of the hints and attention maps in the loss."""
+
+    @model_validator(mode="after")
+    def _self_alone(self) -> Distill:
+        if self.assistants and self.teacher == SELF:
+            raise ValueError('distill: assistants stand between two models, teacher = "self" is the model itself')
+        return self
 
 
 class Prune(Taught):
@@ -275,4 +284,6 @@ class Recipe(Table):
             raise ValueError('data.path only goes with data.name = "folder"')
         if self.model.build is not None and not isinstance(self.stage[0], TRAINED):
             raise ValueError('a model from build = … has no weights yet: begin with do = "train" or do = "distill"')
+        if self.model.build is not None and getattr(self.stage[0], "teacher", None) == SELF:
+            raise ValueError('teacher = "self": a model from build = … has no weights yet: put do = "train" before it')
         return self

@@ -7,12 +7,14 @@ from typing import Any
 import pydantic
 import pytest
 
-from bramble.recipe import Distill, Prune, Quantize, Recipe, Slim, Train
+from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Recipe, Slim, Train
 
 TRAIN: dict[str, Any] = {"do": "train"}
 DISTILL: dict[str, Any] = {"do": "distill", "teacher": "lenet5-int8"}
 PRUNE: dict[str, Any] = {"do": "prune", "density": 0.1}
 SLIM: dict[str, Any] = {"do": "slim", "ratio": 0.5}
+FACTORIZE: dict[str, Any] = {"do": "factorize"}
+HEAD: dict[str, Any] = {"do": "head"}
 QUANTIZE: dict[str, Any] = {"do": "quantize"}
 BUILD = {"build": "bramble_zoo.digits_cnn:build"}
 
@@ -111,6 +113,11 @@ def test_recipe_refuses_what_cannot_work(changes: dict[str, Any]) -> None:
         ({"stage": [QUANTIZE, TRAIN]}, "the last stage, and only the last"),
         ({"stage": [TRAIN, QUANTIZE, QUANTIZE]}, "the last stage, and only the last"),
         ({"stage": [QUANTIZE]}, 'begin with do = "train" or do = "distill"'),
+        ({"stage": [DISTILL | {"teacher": "self"}, QUANTIZE]}, r'teacher = "self": .* put do = "train" before it'),
+        (
+            {"stage": [TRAIN, DISTILL | {"teacher": "self", "assistants": ["lenet5-int8"]}, QUANTIZE]},
+            'teacher = "self" is the model itself',
+        ),
         ({"model": {}}, "exactly one of build"),
         ({"model": BUILD | {"keras": "a.keras"}}, "exactly one of build"),
         ({"data": {"name": "folder"}}, "needs data.path"),
@@ -125,8 +132,11 @@ def test_rules_across_keys(changes: dict[str, Any], said: str) -> None:
 
 
 def test_compression_has_the_documented_defaults() -> None:
-    """The least tables of the three techniques: Hinton's loss, Han's way of pruning, plain widths."""
-    distill, prune, slim = recipe(stage=[DISTILL, PRUNE, SLIM, QUANTIZE]).stage[:3]
+    """The least tables of the techniques: Hinton's loss, Han's way of pruning, plain widths."""
+    distill, prune, slim, factorize, head = recipe(stage=[DISTILL, PRUNE, SLIM, FACTORIZE, HEAD, QUANTIZE]).stage[:5]
+    assert isinstance(factorize, Factorize)
+    assert isinstance(head, Head)
+    assert (factorize.error, factorize.layers, head.linear, head.freeze_body) == (0.1, (), True, False)
     assert isinstance(distill, Distill)
     assert isinstance(prune, Prune)
     assert isinstance(slim, Slim)
@@ -137,7 +147,8 @@ def test_compression_has_the_documented_defaults() -> None:
     assert prune.remove_dead
     assert (slim.kind, slim.scope, slim.criterion) == ("channels", "local", "l2")
     assert (slim.round_to, slim.steps, slim.widths, slim.reestimate) == (1, 1, None, None)
-    for stage in (prune, slim):
+    assert distill.fresh is False
+    for stage in (prune, slim, factorize, head):
         assert (stage.epochs, stage.learning_rate, stage.teacher) == (5, 1e-4, None)
 
 
@@ -174,6 +185,12 @@ def test_compression_has_the_documented_defaults() -> None:
         (SLIM, {"round_to": 0}),
         (SLIM, {"steps": 0}),
         (SLIM, {"alpha": -0.1}),
+        (FACTORIZE, {"error": 0}),
+        (FACTORIZE, {"error": 1}),
+        (FACTORIZE, {"layers": "fc1"}),
+        (HEAD, {"epochs": 0}),
+        (HEAD, {"linear": "yes"}),
+        (DISTILL, {"fresh": 1}),
     ],
     ids=str,
 )
@@ -200,7 +217,15 @@ def test_prune_has_one_target(changes: dict[str, Any]) -> None:
         recipe(stage=[TRAIN, PRUNE | changes, QUANTIZE])
 
 
-@pytest.mark.parametrize("first", [PRUNE, SLIM], ids=["prune", "slim"])
+@pytest.mark.parametrize("stage", [DISTILL, PRUNE, SLIM, FACTORIZE, HEAD], ids=lambda stage: str(stage["do"]))
+def test_a_model_may_teach_itself_where_it_has_weights(stage: dict[str, Any]) -> None:
+    """After a stage that trains, or as the first one on a file."""
+    taught = stage | {"teacher": "self"}
+    assert recipe(stage=[TRAIN, taught, QUANTIZE]).stage[1].do == stage["do"]
+    assert recipe(model={"keras": "mine.keras"}, stage=[taught, QUANTIZE]).stage[0].do == stage["do"]
+
+
+@pytest.mark.parametrize("first", [PRUNE, SLIM, FACTORIZE, HEAD], ids=lambda first: str(first["do"]))
 def test_compression_needs_weights(first: dict[str, Any]) -> None:
     """Pruning and slimming begin with a trained model or a file's; distilling begins anywhere."""
     with pytest.raises(pydantic.ValidationError, match="has no weights yet"):

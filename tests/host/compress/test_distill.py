@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from numpy.typing import NDArray
 
 from bramble.compress.distill import distill
 from bramble.datasets.types import Dataset, Images
@@ -15,6 +16,7 @@ from bramble.recipe import Distill
 from bramble_zoo import digits_cnn
 
 from ..conftest import quiet
+from ..nets import copied
 
 
 def how(**changes: object) -> Distill:
@@ -93,3 +95,23 @@ def test_unknown_layers_stop_before_training(
         )
     assert caught.value.hint.startswith("its layers: ")
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_born_again_begins_anew(trained: keras.Model, digits: Dataset) -> None:
+    """With fresh the weights are new, of the same spread, by the seed, and other ones for another model before it."""
+    data = Dataset(digits.labels, digits.train.take(np.arange(32)), digits.held_out, digits.test)
+
+    def begun(model: keras.Model, fresh: bool) -> NDArray[np.float32]:
+        settings = how(epochs=1, learning_rate=1e-12, fresh=fresh)  # steps of nothing: the weights of the beginning
+        return np.asarray(distill(model, settings, quiet(data), Lesson(trained)).get_weights()[0])
+
+    before = student().get_weights()[0]
+    first, again, other = begun(student(), True), begun(student(), True), begun(copied(student()), True)
+    assert np.allclose(begun(student(), False), before, atol=1e-8)
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, other)
+    changed = student()
+    changed.layers[-1].bias.assign(np.ones(10))
+    for one in (before, begun(changed, True)):
+        assert not np.allclose(first, one, atol=1e-2)
+    assert np.std(first) == pytest.approx(np.std(before), rel=0.2)
