@@ -121,7 +121,7 @@ def tap(model: keras.Model, names: list[str]) -> keras.Model:
     missing = [name for name in names if name not in known]
     if missing:
         raise RecipeError(f"{model.name} has no layer {missing[0]!r}", f"its layers: {', '.join(known)}")
-    return keras.Model(model.input, [model.outputs[0], *(known[name].output for name in names)])
+    return keras.Model(model.inputs[0], [model.outputs[0], *(known[name].output for name in names)])
 
 
 def _demand_one_shape(student: keras.Model, teacher: keras.Model, lesson: Lesson) -> None:

@@ -38,7 +38,7 @@ def with_chains(model: keras.Model, chains: Mapping[str, Sequence[keras.Layer]])
         return x
 
     # a Sequential holds no graph that can be called otherwise, the functional model over its tensors does
-    graph = keras.Model(model.input, model.outputs[0], name=model.name)
+    graph = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     changed = keras.models.clone_model(graph, call_function=called)
     for layer in model.layers:
         if layer.weights and layer.name not in chains:

@@ -247,6 +247,17 @@ def test_a_tap_adds_outputs() -> None:
         assert np.allclose(got, outputs(model, data, name), atol=1e-6)
 
 
+def test_a_sequential_model_may_teach_and_learn() -> None:
+    """It has no graph of its own until it is called; that it ends in its last layer is enough."""
+    line = keras.Sequential([keras.Input((4, 4, 1)), layers.Flatten(), layers.Dense(3, name="out")])
+    data = pictures()
+    answers = np.asarray(copied(line)((data.train.pixels / 255).astype(np.float32)), dtype=np.float64)
+    expected = soft_by_hand(answers, outputs(net(3, 6), data), 4.0)
+    copy = copied(line)
+    assert run(line, Lesson(net(3, 6), alpha=1.0), data, how()).loss == pytest.approx(expected, rel=1e-4)
+    assert run(net(2, 5), Lesson(copy), data, how()).loss > 0
+
+
 def test_early_stopping_hears_the_teacher() -> None:
     """With alpha = 1 the held-out loss is the teacher's: while it falls, patience is not used up."""
     data, student = pictures(), net(2, 5)

@@ -80,7 +80,7 @@ def _with_head(model: keras.Model, features: Any, how: Head) -> keras.Model:
         x = layers.Conv2D(classes, 1, activation="relu", name="head_maps")(features)
         x = layers.GlobalAveragePooling2D(name="head_pool")(x)
         x = layers.Softmax(name="head_softmax")(x) if ending else x
-    return keras.Model(model.input, x, name=model.name)
+    return keras.Model(model.inputs[0], x, name=model.name)
 
 
 @contextmanager

@@ -106,6 +106,13 @@ def test_trained_on_top_of_its_old_self_then_int8(trained: keras.Model, digits: 
     assert len(made.tflite) < len(made.float_tflite)
 
 
+def test_a_sequential_model(digits: Dataset) -> None:
+    """Its feature map is found, and the result is a functional model."""
+    line = [keras.Input((8, 8, 1)), layers.Conv2D(4, 3, name="conv"), layers.Flatten(), layers.Dense(10)]
+    changed = head(keras.Sequential(line, name="line"), how(), quiet(part(digits)), PLAIN)
+    assert [layer.name for layer in changed.layers[1:]] == ["conv", "head_pool", "head_dropout", "head_linear"]
+
+
 def joined() -> keras.Model:
     """Two feature maps that meet flattened."""
     pixels = keras.Input((8, 8, 1))
