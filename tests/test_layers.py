@@ -35,11 +35,11 @@ HOST_FLOORS = (
     "bramble.report.conditions",
     "bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
-    "bramble.widths bramble.bn_stats bramble.convert bramble.audit bramble.bundle bramble.build_model "
+    "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
-    "bramble.fleet.push bramble.report.facts bramble.report.page",
+    "bramble.density bramble.fleet.push bramble.report.facts bramble.report.page",
     "bramble.datasets bramble.scores bramble.sensitivity bramble.compress.train bramble.compress.distill "
     "bramble.deploy bramble.report.files",
     "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
@@ -95,6 +95,8 @@ THIRD_PARTY = {
     "bramble.dead": "keras numpy",
     "bramble.masks": "keras numpy",
     "bramble.sensitivity": "keras numpy",
+    "bramble.zeros": "keras numpy",
+    "bramble.density": "keras numpy",
     "bramble.scores": "keras numpy tensorflow",
     "bramble.convert": "keras numpy tensorflow",
     "bramble.build_model": "keras",

@@ -20,6 +20,7 @@ from bramble.errors import RecipeError, TrainingDiverged, UsageError
 from bramble.recipe import Augment, Tuning
 from bramble.reporter import Reporter
 from bramble.work import Work
+from bramble.zeros import zeros_kept
 from bramble_agent.pixels import CHANNELS
 from bramble_agent.wire import Pixels
 
@@ -52,8 +53,7 @@ def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> 
     """
     if not how.epochs:
         return
-    data = work.data
-    steps = math.ceil(len(data.train) / how.batch_size)
+    steps = math.ceil(len(work.data.train) / how.batch_size)
     trainer = Trainer(front(how.augment, work.pixels), model, lesson)
     trainer.compile(
         optimizer=keras.optimizers.Adam(schedule(how, steps)),
@@ -65,13 +65,13 @@ def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> 
     if how.patience:
         stop = partial(keras.callbacks.EarlyStopping, "val_loss", restore_best_weights=True)
         callbacks.append(stop(patience=how.patience, start_from_epoch=lesson.unsettled))
-    with penalties(model, how):
+    with penalties(model, how), zeros_kept(model, how, work.on_event):
         trainer.fit(
-            data.train.pixels,
-            data.train.labels,
+            work.data.train.pixels,
+            work.data.train.labels,
             batch_size=how.batch_size,
             epochs=how.epochs,
-            validation_data=(data.held_out.pixels, data.held_out.labels),
+            validation_data=(work.data.held_out.pixels, work.data.held_out.labels),
             validation_batch_size=512,
             callbacks=callbacks,
             verbose=0,

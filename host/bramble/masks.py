@@ -3,7 +3,7 @@
 A mask is a Keras variable of ones and zeros, held as the kernel's ``constraint``: after every optimiser step the kernel
 is multiplied by it, so forward pass and gradients through it see zeros. ``keep_highest`` says which weights stay.
 
-Cubic schedule: density(t) = d + (1 − d)·(1 − t/T)³ (Zhu & Gupta 2017, 1710.01878).
+Cubic schedule: density(t) = d + (d₀ − d)·(1 − t/T)³ (Zhu & Gupta 2017, 1710.01878).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def masked(layers: Sequence[keras.Layer]) -> Iterator[list[Masked]]:
     held = [Masked(layer, keras.Variable(np.ones(layer.kernel.shape, np.float32), trainable=False)) for layer in layers]
     before = [one.kernel.constraint for one in held]
     for one in held:
-        one.kernel.constraint = _Hold(one.mask)
+        one.kernel.constraint = _Hold(one.mask, one.kernel.constraint)
     try:
         yield held
     finally:
@@ -70,10 +70,10 @@ def keep_highest(scores: Scores, density: float, scope: str) -> Masks:
     return [part.reshape(score.shape) for part, score in zip(np.split(flat, ends), scores, strict=True)]
 
 
-def density_at(done: float, density: float, ramp: str) -> float:
-    """The density after the share ``done`` (0..1) of the ramp."""
+def density_at(done: float, density: float, ramp: str, start: float = 1.0) -> float:
+    """The density after the share ``done`` (0..1) of the ramp that begins at ``start``."""
     left = {"one-shot": 0.0, "linear": 1.0 - done, "cubic": (1.0 - done) ** 3}[ramp]
-    return density + (1.0 - density) * left
+    return density + (start - density) * left
 
 
 def draw(scores: Scores, seed: int) -> Scores:
@@ -101,12 +101,13 @@ class Ramp(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class _Hold(keras.constraints.Constraint):  # type: ignore[misc]
-    """Multiply by a mask."""
+    """Multiply by a mask, after the constraint that the kernel has of its own."""
 
-    def __init__(self, mask: keras.Variable) -> None:
-        self.mask = mask
+    def __init__(self, mask: keras.Variable, own: Any) -> None:
+        self.mask, self.own = mask, own
 
     def __call__(self, kernel: Any) -> Any:
+        kernel = kernel if self.own is None else self.own(kernel)
         return kernel * keras.ops.cast(self.mask, kernel.dtype)
 
 

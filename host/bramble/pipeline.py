@@ -38,9 +38,11 @@ EVERY_STAGE = (
     "bramble.evaluate",
     "bramble.fit",
     "bramble.flatten",
+    "bramble.masks",
     "bramble.reporter",
     "bramble.stages",
     "bramble.tflite",
+    "bramble.zeros",
     "bramble_agent.pixels",
 )
 OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
@@ -50,7 +52,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.channels",
         "bramble.constants",
         "bramble.dead",
-        "bramble.masks",
+        "bramble.density",
         "bramble.rebuild",
         "bramble.scores",
         "bramble.sensitivity",

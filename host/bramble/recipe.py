@@ -92,6 +92,8 @@ class Tuning(Table):
     """Rate for all of the model's Dropout layers."""
     patience: Annotated[int, Field(ge=0)] = 0
     """Stop after so many epochs without a better held-out loss; 0 runs them all."""
+    keep_zeros: bool = True
+    """Zeros that an earlier prune left in the kernels stay zero; false lets these weights learn again."""
     augment: Augment = Augment()
 
 

@@ -133,7 +133,7 @@ def test_zeros_stay_zero_while_adam_steps(digits: Dataset) -> None:
     for one, old, mask in zip(held, before, kept, strict=True):
         assert np.all((np.asarray(one.kernel) != old) == mask)
     assert np.all(np.asarray(model.get_layer("dense").bias) != bias)
-    fit(model, how, quiet(digits))
+    fit(model, how.model_copy(update={"keep_zeros": False}), quiet(digits))
     assert all(np.any(np.asarray(one.kernel)[~mask] != 0) for one, mask in zip(held, kept, strict=True))
 
 
@@ -160,6 +160,20 @@ def test_constraints_come_back() -> None:
     with pytest.raises(RuntimeError, match="stop"), masked(prunable(model)):
         raise RuntimeError("stop")
     assert all(layer.kernel.constraint is constraint for layer, constraint in zip(prunable(model), own, strict=True))
+
+
+def test_a_layers_own_constraint_holds_under_the_mask() -> None:
+    """Non-negative weights stay so while they are masked: (−2, 3, 4) behind (1, 1, 0) become (0, 3, 0)."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1, kernel_constraint=keras.constraints.NonNeg())])
+    with masked(model.layers) as held:
+        put(held, [np.array([[True], [True], [False]])])
+        found = held[0].kernel.constraint(keras.ops.array([[-2.0], [3.0], [4.0]]))
+    assert np.asarray(found).ravel().tolist() == [0.0, 3.0, 0.0]
+
+
+def test_ramp_from_a_sparser_start() -> None:
+    """From 0.5 to 0.1, cubic: 0.1 + 0.4·(1/2)³ half way."""
+    assert [density_at(done, 0.1, "cubic", 0.5) for done in (0.0, 0.5, 1.0)] == pytest.approx([0.5, 0.15, 0.1])
 
 
 @pytest.mark.parametrize(

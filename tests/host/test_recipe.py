@@ -35,6 +35,7 @@ def test_least_recipe_has_the_documented_defaults() -> None:
     assert (read.seed, read.data.held_out, read.data.range) == (1, 0.1, (0.0, 1.0))
     assert (train.epochs, train.batch_size, train.learning_rate, train.schedule) == (10, 128, 1e-3, "cosine")
     assert (train.l1, train.l2, train.dropout, train.patience) == (0.0, 0.0, None, 0)
+    assert train.keep_zeros is True
     assert set(train.augment.model_dump().values()) == {0}  # False is 0
     assert (quantize.scheme, quantize.calibration) == ("int8", 500)
     assert set(read.budget.model_dump().values()) == {None}

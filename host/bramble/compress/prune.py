@@ -18,10 +18,11 @@ import numpy as np
 
 from bramble import scores
 from bramble.dead import without_dead
+from bramble.density import Course, targets
 from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
-from bramble.masks import Masks, Ramp, Scores, density_at, draw, keep_highest, masked, prunable, put
+from bramble.masks import Ramp, Scores, masked, prunable, put
 from bramble.recipe import Prune
 from bramble.sensitivity import allocate, scan
 from bramble.work import Work
@@ -40,24 +41,25 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
     _check(how, model)
     if how.dropout is not None:
         model = with_dropout(model, how.dropout)
-    targets = _targets(how, model, work)
+    aims = _aims(how, model, work)
     if how.rescale_dropout:
-        model = _rescaled(model, targets)
+        model = _rescaled(model, aims)
     layers = prunable(model)
-    ranked = _ranking(how, model, work)
+    ranked, course = _ranking(how, model, work), Course.of(how, layers, aims, work.seed)
+    training = how.model_copy(update={"keep_zeros": False})  # the masks hold them
     with masked(layers) as held:
 
         def spread(done: float) -> None:
-            put(held, _keep(how, ranked(), [density_at(done, target, how.ramp) for target in targets], work.seed))
+            put(held, course.masks(ranked(), done))
 
         if how.survivors == "reinitialise":
             spread(1.0)
             kept = [np.asarray(one.mask).astype(bool) for one in held]
             _reinitialise(layers, work.seed)
             put(held, kept)
-            fit(model, how, work, lesson)
+            fit(model, training, work, lesson)
         elif how.epochs:
-            fit(model, how, work, _ramped(how, work, lesson, spread))
+            fit(model, training, work, _ramped(how, work, lesson, spread))
         else:
             spread(1.0)
     return _alive(model, work) if how.remove_dead else model
@@ -79,19 +81,11 @@ def _check(how: Prune, model: keras.Model) -> None:
             raise RecipeError(f"prune: the model has no layer {name!r} to prune", f"its layers: {', '.join(known)}")
 
 
-def _targets(how: Prune, model: keras.Model, work: Work) -> list[float]:
+def _aims(how: Prune, model: keras.Model, work: Work) -> list[float]:
     """The density to reach in each layer (all the same where layers are ranked together)."""
-    layers = prunable(model)
     if how.scope == "sensitivity" and how.density is not None:
         return _alike(how, model, work, how.density)
-    if how.density is not None:
-        return [how.density] * len(layers)
-    if how.densities is not None:
-        return [how.densities.get(layer.name, 1.0) for layer in layers]
-    kernels = [np.asarray(layer.kernel) for layer in layers]
-    limits = [float(how.quality or 0.0) * float(kernel.std()) for kernel in kernels]
-    shares = [float(np.mean(np.abs(kernel) >= limit)) for kernel, limit in zip(kernels, limits, strict=True)]
-    return [max(share, 1.0 / kernel.size) for share, kernel in zip(shares, kernels, strict=True)]
+    return targets(how, prunable(model))
 
 
 def _alike(how: Prune, model: keras.Model, work: Work, density: float) -> list[float]:
@@ -126,14 +120,6 @@ def _ranking(how: Prune, model: keras.Model, work: Work) -> Callable[[], Scores]
     return ranked
 
 
-def _keep(how: Prune, ranked: Scores, densities: list[float], seed: int) -> Masks:
-    if how.probabilistic:
-        ranked = draw(ranked, seed)
-    if how.scope == "global" and how.density is not None:
-        return keep_highest(ranked, densities[0], "global")
-    return [keep_highest([score], density, "local")[0] for score, density in zip(ranked, densities, strict=True)]
-
-
 def _ramped(how: Prune, work: Work, lesson: Lesson, spread: Callable[[float], None]) -> Lesson:
     """The lesson with the ramp going on; early stopping waits for its end, else the best epoch were a denser one."""
     steps = math.ceil(len(work.data.train) / how.batch_size)
@@ -142,12 +128,12 @@ def _ramped(how: Prune, work: Work, lesson: Lesson, spread: Callable[[float], No
     return replace(lesson, callbacks=(*lesson.callbacks, ramp), unsettled=math.ceil(falling / steps) - 1)
 
 
-def _rescaled(model: keras.Model, targets: list[float]) -> keras.Model:
+def _rescaled(model: keras.Model, aims: list[float]) -> keras.Model:
     """Han's dropout rule: D_r = D_o · sqrt(C_ir / C_io), with the share of connections kept in the whole model."""
     rates = dropout_rates(model)
     if not any(rates.values()):
         return model
-    share = float(np.average(targets, weights=[math.prod(layer.kernel.shape) for layer in prunable(model)]))
+    share = float(np.average(aims, weights=[math.prod(layer.kernel.shape) for layer in prunable(model)]))
     return with_rates(model, {name: rate * math.sqrt(share) for name, rate in rates.items()})
 
 
