@@ -28,7 +28,7 @@ AGENT_FLOORS = (
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.places bramble.compress bramble.fleet bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.recipe bramble.fleet.types bramble.report.units",
+    "bramble.recipe bramble.seen bramble.fleet.types bramble.report.units",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
@@ -36,7 +36,7 @@ HOST_FLOORS = (
     "bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict bramble.report.charts bramble.report.table",
+    "bramble.regrow bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
     "bramble.density bramble.fleet.push bramble.report.facts bramble.report.page",
@@ -95,7 +95,9 @@ THIRD_PARTY = {
     "bramble.dead": "keras numpy",
     "bramble.masks": "keras numpy",
     "bramble.sensitivity": "keras numpy",
+    "bramble.seen": "keras",
     "bramble.zeros": "keras numpy",
+    "bramble.regrow": "keras numpy",
     "bramble.density": "keras numpy",
     "bramble.scores": "keras numpy tensorflow",
     "bramble.convert": "keras numpy tensorflow",

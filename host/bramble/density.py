@@ -1,7 +1,7 @@
 """How dense a pruning leaves each layer, and on which course: from what is there now to what the recipe asks for.
 
 Densities count on all weights of a kernel, so a second pruning goes on from the first one's density. What an earlier
-pruning removed stays removed, whatever the criterion says: exact zeros rank last.
+pruning removed ranks last, whatever the criterion says, and stays removed unless weights may come back (regrow).
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Course:
 
     def masks(self, scores: Scores, done: float) -> Masks:
         """What is kept after the share ``done`` of the ramp, by the scores of all weights as they are then."""
-        ranked = [np.where(mask, score, LAST) for mask, score in zip(self.alive, scores, strict=True)]
+        may = [mask | self.how.regrow for mask in self.alive]
+        ranked = [np.where(mask, score, LAST) for mask, score in zip(may, scores, strict=True)]
         if self.how.probabilistic:
             ranked = draw(ranked, self.seed)
         if self.how.scope == "global" and self.how.density is not None:
@@ -57,12 +58,12 @@ class Course:
         else:
             rows = zip(ranked, self.targets, self.alive, strict=True)
             kept = [keep_highest([row], self._density(done, to, [mask]), "local")[0] for row, to, mask in rows]
-        return [mask & living for mask, living in zip(kept, self.alive, strict=True)]
+        return [mask & living for mask, living in zip(kept, may, strict=True)]
 
     def _density(self, done: float, target: float, living: Masks) -> float:
-        """The density on the ramp: a target above what lives changes nothing."""
+        """The density on the ramp: a target above what lives changes nothing, unless weights may come back."""
         now = _share(living)
-        return density_at(done, min(target, now), self.how.ramp, now)
+        return density_at(done, target if self.how.regrow else min(target, now), self.how.ramp, now)
 
 
 def _share(masks: list[NDArray[np.bool_]]) -> float:

@@ -17,6 +17,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from bramble.seen import own_kernel
+
 Scores = list[NDArray[np.float64]]
 Masks = list[NDArray[np.bool_]]
 
@@ -31,7 +33,7 @@ class Masked:
     @property
     def kernel(self) -> Any:
         """The layer's kernel variable."""
-        return self.layer.kernel
+        return own_kernel(self.layer)
 
 
 def prunable(model: keras.Model) -> list[keras.Layer]:
@@ -43,7 +45,7 @@ def prunable(model: keras.Model) -> list[keras.Layer]:
 @contextmanager
 def masked(layers: Sequence[keras.Layer]) -> Iterator[list[Masked]]:
     """While inside, the layers' kernels are multiplied by masks (all ones at first) after every optimiser step."""
-    held = [Masked(layer, keras.Variable(np.ones(layer.kernel.shape, np.float32), trainable=False)) for layer in layers]
+    held = [open_mask(layer) for layer in layers]
     before = [one.kernel.constraint for one in held]
     for one in held:
         one.kernel.constraint = _Hold(one.mask, one.kernel.constraint)
@@ -54,10 +56,21 @@ def masked(layers: Sequence[keras.Layer]) -> Iterator[list[Masked]]:
             one.kernel.constraint = constraint
 
 
-def put(held: Sequence[Masked], masks: Masks) -> None:
-    """Set the masks, and zero what they remove at once."""
+def open_mask(layer: keras.Layer) -> Masked:
+    """The layer with a mask of ones, held by nothing yet."""
+    return Masked(layer, keras.Variable(np.ones(own_kernel(layer).shape, np.float32), trainable=False))
+
+
+def set_masks(held: Sequence[Masked], masks: Masks) -> None:
+    """Set the masks alone."""
     for one, mask in zip(held, masks, strict=True):
         one.mask.assign(mask.astype(np.float32))
+
+
+def put(held: Sequence[Masked], masks: Masks) -> None:
+    """Set the masks, and zero what they remove at once."""
+    set_masks(held, masks)
+    for one, mask in zip(held, masks, strict=True):
         one.kernel.assign(np.asarray(one.kernel) * mask)
 
 

@@ -169,6 +169,9 @@ class Prune(Taught):
     """An ablation: draw what is kept with a probability that grows with its score."""
     remove_dead: bool = True
     """Take out units without any weight left behind or before them (Han 2015, 3.5), as far as no answer changes."""
+    regrow: bool = False
+    """Pruned weights go on learning and may come back (dynamic network surgery, Guo et al. 2016) until the last fifth
+    of the training, which leaves the survivors as they are."""
 
     @model_validator(mode="after")
     def _one_target(self) -> Prune:
@@ -178,6 +181,14 @@ class Prune(Taught):
             raise ValueError('prune: scope = "sensitivity" finds the densities itself: give density')
         if self.weights and (self.density is None or self.scope != "global"):
             raise ValueError('prune: weights only count where layers are ranked together: density, scope = "global"')
+        return self
+
+    @model_validator(mode="after")
+    def _regrowth_works(self) -> Prune:
+        if self.regrow and not self.epochs:
+            raise ValueError("prune: regrow needs epochs: weights come back while the model trains")
+        if self.regrow and (self.survivors == "reinitialise" or self.criterion == "random"):
+            raise ValueError('prune: regrow goes with neither survivors = "reinitialise" nor criterion = "random"')
         return self
 
 

@@ -4,6 +4,8 @@ magnitude   |w|                          Han et al. 2015, 1506.02626
 random      uniform                      the control
 taylor      |w · ∂L/∂w|                  Molchanov et al. 2017, 1611.06440
 obd         ½ · h · w², h = E[(∂L/∂w)²]  LeCun, Denker, Solla 1990; diagonal Fisher for the Hessian
+
+They rank the kernels' own weights; where the forward pass sees these masked, gradients are those of the masked ones.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from bramble.datasets.types import Images
 from bramble.fit import front, logits
 from bramble.recipe import Augment
+from bramble.seen import own_kernel
 from bramble_agent.wire import Pixels
 
 Scores = list[NDArray[np.float64]]
@@ -26,13 +29,13 @@ BATCH = 64
 
 def magnitude(layers: Sequence[keras.Layer]) -> Scores:
     """|w| of each kernel."""
-    return [np.abs(np.asarray(layer.kernel, dtype=np.float64)) for layer in layers]
+    return [np.abs(np.asarray(own_kernel(layer), dtype=np.float64)) for layer in layers]
 
 
 def random(layers: Sequence[keras.Layer], seed: int) -> Scores:
     """A uniform number for each weight."""
     generator = np.random.default_rng(seed)
-    return [generator.random(layer.kernel.shape) for layer in layers]
+    return [generator.random(own_kernel(layer).shape) for layer in layers]
 
 
 def taylor(model: keras.Model, layers: Sequence[keras.Layer], images: Images, pixels: Pixels) -> Scores:
@@ -40,17 +43,17 @@ def taylor(model: keras.Model, layers: Sequence[keras.Layer], images: Images, pi
     sizes = [min(BATCH, len(images) - start) for start in range(0, len(images), BATCH)]
     batches = zip(*_gradients(model, layers, images, pixels), strict=True)
     mean = [np.average(np.stack(rows), axis=0, weights=sizes) for rows in batches]
-    return [np.abs(np.asarray(layer.kernel) * grad) for layer, grad in zip(layers, mean, strict=True)]
+    return [np.abs(np.asarray(own_kernel(layer)) * grad) for layer, grad in zip(layers, mean, strict=True)]
 
 
 def obd(model: keras.Model, layers: Sequence[keras.Layer], images: Images, pixels: Pixels) -> Scores:
     """½ · h · w² with h the mean squared gradient of small batches over ``images`` (diagonal Fisher)."""
-    total = [np.zeros(layer.kernel.shape) for layer in layers]
+    total = [np.zeros(own_kernel(layer).shape) for layer in layers]
     count = 0
     for grads in _gradients(model, layers, images, pixels):
         total = [sum_ + np.square(grad) for sum_, grad in zip(total, grads, strict=True)]
         count += 1
-    kernels = [np.asarray(layer.kernel, dtype=np.float64) for layer in layers]
+    kernels = [np.asarray(own_kernel(layer), dtype=np.float64) for layer in layers]
     return [0.5 * sum_ / count * np.square(w) for sum_, w in zip(total, kernels, strict=True)]
 
 
@@ -59,7 +62,7 @@ def _gradients(model: keras.Model, layers: Sequence[keras.Layer], images: Images
     import tensorflow as tf
 
     before = front(Augment(), pixels)
-    variables = [layer.kernel.value for layer in layers]
+    variables = [own_kernel(layer).value for layer in layers]
     lossy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]

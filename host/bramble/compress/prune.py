@@ -22,12 +22,14 @@ from bramble.density import Course, targets
 from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
-from bramble.masks import Ramp, Scores, masked, prunable, put
+from bramble.masks import Ramp, Scores, masked, prunable, put, set_masks
 from bramble.recipe import Prune
+from bramble.regrow import SETTLED, regrowing, with_margin
 from bramble.sensitivity import allocate, scan
 from bramble.work import Work
 
 UPDATES = 60  # how often the masks change on the ramp
+REGROWTHS = 200  # and how often with regrowth, after the ramp too
 SCORED = 2_048  # training pictures that gradients are taken on
 
 
@@ -47,10 +49,12 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
     layers = prunable(model)
     ranked, course = _ranking(how, model, work), Course.of(how, layers, aims, work.seed)
     training = how.model_copy(update={"keep_zeros": False})  # the masks hold them
-    with masked(layers) as held:
+    hold, change = (regrowing, set_masks) if how.regrow else (masked, put)
+    with hold(layers) as held:
 
         def spread(done: float) -> None:
-            put(held, course.masks(ranked(), done))
+            scored = with_margin(ranked(), held) if how.regrow else ranked()
+            change(held, course.masks(scored, done))
 
         if how.survivors == "reinitialise":
             spread(1.0)
@@ -121,11 +125,16 @@ def _ranking(how: Prune, model: keras.Model, work: Work) -> Callable[[], Scores]
 
 
 def _ramped(how: Prune, work: Work, lesson: Lesson, spread: Callable[[float], None]) -> Lesson:
-    """The lesson with the ramp going on; early stopping waits for its end, else the best epoch were a denser one."""
+    """The lesson with the ramp going on; early stopping waits for its end, else the best epoch were a denser one.
+
+    With regrowth the masks change on after the ramp, until the rest that regrow.SETTLED gives the survivors.
+    """
     steps = math.ceil(len(work.data.train) / how.batch_size)
     falling = 1 if how.ramp == "one-shot" else max(1, round(how.ramp_share * steps * how.epochs))
-    ramp = Ramp(spread, falling, max(1, falling // UPDATES))
-    return replace(lesson, callbacks=(*lesson.callbacks, ramp), unsettled=math.ceil(falling / steps) - 1)
+    last = max(falling, round((1.0 - SETTLED) * steps * how.epochs)) if how.regrow else falling
+    every = max(1, last // (REGROWTHS if how.regrow else UPDATES))
+    ramp = Ramp(lambda done: spread(min(1.0, done * last / falling)), last, every)
+    return replace(lesson, callbacks=(*lesson.callbacks, ramp), unsettled=math.ceil(last / steps) - 1)
 
 
 def _rescaled(model: keras.Model, aims: list[float]) -> keras.Model:
