@@ -34,23 +34,29 @@ def targets(how: Prune, layers: Sequence[keras.Layer]) -> list[float]:
 
 @dataclass(frozen=True)
 class Course:
-    """The way of a pruning: densities to reach, what may live at all, and the seed of a draw."""
+    """The way of a pruning: densities to reach, what lives at its start, layers that are done, the seed of a draw."""
 
     how: Prune
     targets: list[float]
     alive: Masks
+    done: list[bool]
     seed: int
 
     @classmethod
-    def of(cls, how: Prune, layers: Sequence[keras.Layer], aims: list[float], seed: int) -> Course:
-        """The course from the layers as they are now to the densities ``aims``."""
+    def of(
+        cls, how: Prune, layers: Sequence[keras.Layer], done: Sequence[keras.Layer], aims: list[float], seed: int
+    ) -> Course:
+        """The course from the layers as they are now; those that are ``done`` stay so and count in the density."""
         living = alive(layers) if how.keep_zeros else [np.ones(layer.kernel.shape, bool) for layer in layers]
-        return cls(how, aims, living, seed)
+        rows = zip(layers, living, strict=True)
+        living = [np.asarray(layer.kernel) != 0 if layer in done else mask for layer, mask in rows]
+        return cls(how, aims, living, [layer in done for layer in layers], seed)
 
     def masks(self, scores: Scores, done: float) -> Masks:
         """What is kept after the share ``done`` of the ramp, by the scores of all weights as they are then."""
-        may = [mask | self.how.regrow for mask in self.alive]
-        ranked = [np.where(mask, score, LAST) for mask, score in zip(may, scores, strict=True)]
+        may = [mask | (self.how.regrow and not done) for mask, done in zip(self.alive, self.done, strict=True)]
+        firm = [np.full_like(score, np.inf) if done else score for score, done in zip(scores, self.done, strict=True)]
+        ranked = [np.where(mask, score, LAST) for mask, score in zip(may, firm, strict=True)]
         if self.how.probabilistic:
             ranked = draw(ranked, self.seed)
         if self.how.scope == "global" and self.how.density is not None:

@@ -54,6 +54,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.constants",
         "bramble.dead",
         "bramble.density",
+        "bramble.phases",
         "bramble.rebuild",
         "bramble.regrow",
         "bramble.scores",

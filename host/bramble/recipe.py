@@ -161,6 +161,9 @@ class Prune(Taught):
     ramp: Literal["one-shot", "linear", "cubic"] = "cubic"
     """How the density falls over the first ramp_share of the training steps."""
     ramp_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    phases: Literal["together", "alternate"] = "together"
+    """alternate prunes and retrains dense layers while convolutions (and batch norm) are frozen, then the other way, as
+    Han does. The epochs are shared: the first half goes to the dense layers, the second to the convolutions."""
     rescale_dropout: bool = True
     """Han's rule: retrain with rate · sqrt(share of connections kept) in the model's Dropout layers."""
     survivors: Literal["keep", "reinitialise"] = "keep"
@@ -181,6 +184,12 @@ class Prune(Taught):
             raise ValueError('prune: scope = "sensitivity" finds the densities itself: give density')
         if self.weights and (self.density is None or self.scope != "global"):
             raise ValueError('prune: weights only count where layers are ranked together: density, scope = "global"')
+        return self
+
+    @model_validator(mode="after")
+    def _phases_work(self) -> Prune:
+        if self.phases == "alternate" and self.epochs < 2:
+            raise ValueError('prune: phases = "alternate" shares the epochs between two phases: give at least 2')
         return self
 
     @model_validator(mode="after")

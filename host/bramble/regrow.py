@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from bramble.masks import Masked, Scores, open_mask, put
+from bramble.masks import Masked, Masks, Scores, open_mask, put
 from bramble.seen import seen_through
 
 MARGIN = 1.1
@@ -37,9 +37,9 @@ def regrowing(layers: Sequence[keras.Layer]) -> Iterator[list[Masked]]:
     put(held, [np.asarray(one.mask).astype(bool) for one in held])
 
 
-def with_margin(scores: Scores, held: Sequence[Masked]) -> Scores:
+def with_margin(scores: Scores, masks: Masks) -> Scores:
     """The scores, MARGIN times as high where the masks keep."""
-    return [np.where(np.asarray(one.mask) > 0, MARGIN * row, row) for row, one in zip(scores, held, strict=True)]
+    return [np.where(mask, MARGIN * score, score) for score, mask in zip(scores, masks, strict=True)]
 
 
 def _through(mask: keras.Variable, kernel: Any) -> Any:

@@ -68,6 +68,7 @@ def _gradients(model: keras.Model, layers: Sequence[keras.Layer], images: Images
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def gradients(pictures: Any, labels: Any) -> Any:
         with tf.GradientTape() as tape:
+            tape.watch(variables)  # frozen ones too
             loss = lossy(labels, logits(model, model(before(pictures), training=False)))
         return tape.gradient(loss, variables)
 

@@ -23,6 +23,7 @@ from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
 from bramble.masks import Ramp, Scores, masked, prunable, put, set_masks
+from bramble.phases import Phase, phases, resting
 from bramble.recipe import Prune
 from bramble.regrow import SETTLED, regrowing, with_margin
 from bramble.sensitivity import allocate, scan
@@ -37,8 +38,8 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
     """Prune ``model`` while training it for ``how.epochs``.
 
     The result is the model, or a copy with other dropout or without the units that died. Raises RecipeError where a
-    layer that the recipe names is not there, UsageError for dropout on a model without Dropout layers,
-    TrainingDiverged.
+    layer that the recipe names is not there or phases cannot alternate, UsageError for dropout on a model without
+    Dropout layers, TrainingDiverged.
     """
     _check(how, model)
     if how.dropout is not None:
@@ -46,27 +47,37 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
     aims = _aims(how, model, work)
     if how.rescale_dropout:
         model = _rescaled(model, aims)
-    layers = prunable(model)
-    ranked, course = _ranking(how, model, work), Course.of(how, layers, aims, work.seed)
+    for phase in phases(how, model):
+        with resting(phase.resting):
+            _one_phase(model, phase, aims, work, lesson)
+    return _alive(model, work) if how.remove_dead else model
+
+
+def _one_phase(model: keras.Model, phase: Phase, aims: list[float], work: Work, lesson: Lesson) -> None:
+    """Prune and train the phase's layers; all layers are ranked, for densities that count over the whole model."""
+    how, layers = phase.how, prunable(model)
+    mine = [number for number, layer in enumerate(layers) if layer in phase.layers]
+    ranked, course = _ranking(how, model, work), Course.of(how, layers, phase.done, aims, work.seed)
     training = how.model_copy(update={"keep_zeros": False})  # the masks hold them
+    masks = course.alive
     hold, change = (regrowing, set_masks) if how.regrow else (masked, put)
-    with hold(layers) as held:
+    with hold(phase.layers) as held:
 
         def spread(done: float) -> None:
-            scored = with_margin(ranked(), held) if how.regrow else ranked()
-            change(held, course.masks(scored, done))
+            nonlocal masks
+            masks = course.masks(with_margin(ranked(), masks) if how.regrow else ranked(), done)
+            change(held, [masks[number] for number in mine])
 
         if how.survivors == "reinitialise":
             spread(1.0)
             kept = [np.asarray(one.mask).astype(bool) for one in held]
-            _reinitialise(layers, work.seed)
+            _reinitialise(phase.layers, work.seed)
             put(held, kept)
             fit(model, training, work, lesson)
         elif how.epochs:
             fit(model, training, work, _ramped(how, work, lesson, spread))
         else:
             spread(1.0)
-    return _alive(model, work) if how.remove_dead else model
 
 
 def _alive(model: keras.Model, work: Work) -> keras.Model:
