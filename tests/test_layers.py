@@ -41,8 +41,8 @@ HOST_FLOORS = (
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
     "bramble.density bramble.fleet.push bramble.report.facts bramble.report.page",
-    "bramble.datasets bramble.scores bramble.sensitivity bramble.compress.train bramble.compress.distill "
-    "bramble.deploy bramble.report.files",
+    "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon bramble.compress.train "
+    "bramble.compress.distill bramble.deploy bramble.report.files",
     "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
@@ -100,6 +100,7 @@ THIRD_PARTY = {
     "bramble.zeros": "keras numpy",
     "bramble.regrow": "keras numpy",
     "bramble.phases": "keras",
+    "bramble.surgeon": "keras numpy",
     "bramble.density": "keras numpy",
     "bramble.scores": "keras numpy tensorflow",
     "bramble.convert": "keras numpy tensorflow",

@@ -59,6 +59,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.regrow",
         "bramble.scores",
         "bramble.sensitivity",
+        "bramble.surgeon",
     ),
     "slim": ("bramble.bn_stats", "bramble.channels", "bramble.rebuild", "bramble.scores", "bramble.widths"),
 }

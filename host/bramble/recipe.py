@@ -155,7 +155,9 @@ class Prune(Taught):
     scope: Literal["global", "local", "sensitivity"] = "global"
     """global ranks all weights together; local keeps the same share in every layer; sensitivity first prunes each layer
     alone and measures, then gives each the share at which all lose alike (Han 2015, Fig. 6)."""
-    criterion: Literal["magnitude", "random", "taylor", "obd"] = "magnitude"
+    criterion: Literal["magnitude", "random", "taylor", "obd", "obs"] = "magnitude"
+    """obs (optimal brain surgeon, layer by layer) also changes the survivors, so that each layer's output stays close.
+    It cuts at once, before the training: ramp and ramp_share have no say, and epochs may be 0."""
     weights: dict[str, Positive] = Field(default={})
     """Factors on a layer's scores, by name: above 1 keeps more of it."""
     ramp: Literal["one-shot", "linear", "cubic"] = "cubic"
@@ -184,6 +186,12 @@ class Prune(Taught):
             raise ValueError('prune: scope = "sensitivity" finds the densities itself: give density')
         if self.weights and (self.density is None or self.scope != "global"):
             raise ValueError('prune: weights only count where layers are ranked together: density, scope = "global"')
+        return self
+
+    @model_validator(mode="after")
+    def _surgery_works(self) -> Prune:
+        if self.criterion == "obs" and (self.regrow or self.survivors == "reinitialise"):
+            raise ValueError('prune: criterion = "obs" solves for the survivors: leave out regrow and survivors')
         return self
 
     @model_validator(mode="after")

@@ -146,6 +146,7 @@ def test_compression_has_the_documented_defaults() -> None:
     assert (prune.scope, prune.criterion, prune.ramp, prune.ramp_share) == ("global", "magnitude", "cubic", 0.6)
     assert (prune.rescale_dropout, prune.survivors, prune.probabilistic) == (True, "keep", False)
     assert prune.remove_dead
+    assert (prune.regrow, prune.phases, prune.keep_zeros) == (False, "together", True)
     assert (slim.kind, slim.scope, slim.criterion) == ("channels", "local", "l2")
     assert (slim.round_to, slim.steps, slim.widths, slim.reestimate) == (1, 1, None, None)
     assert distill.fresh is False

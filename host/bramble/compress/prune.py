@@ -10,28 +10,31 @@ no dense runtime faster.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import keras
 import numpy as np
 
 from bramble import scores
+from bramble.datasets.types import Images
 from bramble.dead import without_dead
 from bramble.density import Course, targets
 from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
-from bramble.masks import Ramp, Scores, masked, prunable, put, set_masks
+from bramble.masks import Masks, Ramp, Scores, masked, prunable, put, set_masks
 from bramble.phases import Phase, phases, resting
 from bramble.recipe import Prune
 from bramble.regrow import SETTLED, regrowing, with_margin
 from bramble.sensitivity import allocate, scan
+from bramble.surgeon import Surgeon
 from bramble.work import Work
+from bramble.zeros import alive
 
 UPDATES = 60  # how often the masks change on the ramp
 REGROWTHS = 200  # and how often with regrowth, after the ramp too
-SCORED = 2_048  # training pictures that gradients are taken on
+SCORED = 2_048  # training pictures that gradients and inputs are taken on
 
 
 def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.Model:
@@ -68,7 +71,11 @@ def _one_phase(model: keras.Model, phase: Phase, aims: list[float], work: Work, 
             masks = course.masks(with_margin(ranked(), masks) if how.regrow else ranked(), done)
             change(held, [masks[number] for number in mine])
 
-        if how.survivors == "reinitialise":
+        if how.criterion == "obs":
+            masks = _operate(model, phase, course, work)
+            put(held, [masks[number] for number in mine])
+            fit(model, training, work, lesson)
+        elif how.survivors == "reinitialise":
             spread(1.0)
             kept = [np.asarray(one.mask).astype(bool) for one in held]
             _reinitialise(phase.layers, work.seed)
@@ -105,9 +112,8 @@ def _aims(how: Prune, model: keras.Model, work: Work) -> list[float]:
 
 def _alike(how: Prune, model: keras.Model, work: Work, density: float) -> list[float]:
     """The densities by which all layers lose alike, told in a line."""
-    layers, train = prunable(model), work.data.train
-    chosen = np.random.default_rng(work.seed).permutation(len(train))[:SCORED]
-    curves = scan(model, layers, _ranking(how, model, work)(), train.take(chosen), work.pixels)
+    layers = prunable(model)
+    curves = scan(model, layers, _ranking(how, model, work)(), _sample(work), work.pixels)
     found = allocate(curves, {layer.name: math.prod(layer.kernel.shape) for layer in layers}, density)
     shares = ", ".join(f"{name} {share:.3g}" for name, share in found.items())
     work.on_event(Note(f"prune: densities by sensitivity: {shares}"))
@@ -117,8 +123,7 @@ def _alike(how: Prune, model: keras.Model, work: Work, density: float) -> list[f
 def _ranking(how: Prune, model: keras.Model, work: Work) -> Callable[[], Scores]:
     """A function that scores all weights as they are when it is called."""
     layers = prunable(model)
-    chosen = np.random.default_rng(work.seed).permutation(len(work.data.train))[:SCORED]
-    factors = [how.weights.get(layer.name, 1.0) for layer in layers]
+    images = _sample(work)
 
     def ranked() -> Scores:
         match how.criterion:
@@ -127,12 +132,33 @@ def _ranking(how: Prune, model: keras.Model, work: Work) -> Callable[[], Scores]
             case "random":
                 found = scores.random(layers, work.seed)
             case "taylor":
-                found = scores.taylor(model, layers, work.data.train.take(chosen), work.pixels)
+                found = scores.taylor(model, layers, images, work.pixels)
             case "obd":
-                found = scores.obd(model, layers, work.data.train.take(chosen), work.pixels)
-        return [score * factor for score, factor in zip(found, factors, strict=True)]
+                found = scores.obd(model, layers, images, work.pixels)
+            case "obs":
+                found = Surgeon.of(model, layers, images, work.pixels).saliencies(alive(layers))
+        return _weighted(how, layers, found)
 
     return ranked
+
+
+def _operate(model: keras.Model, phase: Phase, course: Course, work: Work) -> Masks:
+    """Cut to the density at once, by the surgeon's costs, and let the survivors make up for it."""
+    layers = prunable(model)
+    surgeon = Surgeon.of(model, layers, _sample(work), work.pixels)
+    masks = course.masks(_weighted(phase.how, layers, surgeon.saliencies(course.alive)), 1.0)
+    surgeon.compensate(phase.layers, masks)
+    return masks
+
+
+def _sample(work: Work) -> Images:
+    """Training pictures to score on."""
+    return work.data.train.take(np.random.default_rng(work.seed).permutation(len(work.data.train))[:SCORED])
+
+
+def _weighted(how: Prune, layers: Sequence[keras.Layer], found: Scores) -> Scores:
+    """The scores times the recipe's factors."""
+    return [score * how.weights.get(layer.name, 1.0) for layer, score in zip(layers, found, strict=True)]
 
 
 def _ramped(how: Prune, work: Work, lesson: Lesson, spread: Callable[[float], None]) -> Lesson:
