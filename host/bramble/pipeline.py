@@ -21,6 +21,7 @@ from bramble.datasets.types import Dataset, Source, split
 from bramble.errors import RecipeError, TrainingDiverged
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
+from bramble.parts import EVERY_STAGE, LIBRARIES, OF_STAGE
 from bramble.reading import ReadRecipe, read_recipe
 from bramble.recipe import SELF, TRAINED, Distill, Quantize, Recipe, Stage, Taught
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
@@ -29,40 +30,6 @@ from bramble_agent.wire import Budget, Pixels
 
 Facts = dict[str, Any]
 Fill = Callable[[Path], Facts]
-LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
-EVERY_STAGE = (
-    "bramble.audit",
-    "bramble.build_model",
-    "bramble.convert",
-    "bramble.datasets.types",
-    "bramble.evaluate",
-    "bramble.fit",
-    "bramble.flatten",
-    "bramble.masks",
-    "bramble.seen",
-    "bramble.reporter",
-    "bramble.stages",
-    "bramble.tflite",
-    "bramble.zeros",
-    "bramble_agent.pixels",
-)
-OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
-    "factorize": ("bramble.low_rank", "bramble.rewire"),
-    "head": ("bramble.rewire",),
-    "prune": (
-        "bramble.channels",
-        "bramble.constants",
-        "bramble.dead",
-        "bramble.density",
-        "bramble.phases",
-        "bramble.rebuild",
-        "bramble.regrow",
-        "bramble.scores",
-        "bramble.sensitivity",
-        "bramble.surgeon",
-    ),
-    "slim": ("bramble.bn_stats", "bramble.channels", "bramble.rebuild", "bramble.scores", "bramble.widths"),
-}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bramble.datasets.types import split
 from bramble.errors import RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson
-from bramble.pipeline import EVERY_STAGE, OF_STAGE
+from bramble.parts import EVERY_STAGE, OF_STAGE
 from bramble.reading import read_recipe
 from bramble.recipe import Distill, Stage
 from bramble_agent.bundle import open_bundle

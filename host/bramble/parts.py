@@ -1,0 +1,38 @@
+"""What a stage's result is made of: libraries and modules whose change computes it anew (``pipeline`` keys by them)."""
+
+from __future__ import annotations
+
+LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
+EVERY_STAGE = (
+    "bramble.audit",
+    "bramble.build_model",
+    "bramble.convert",
+    "bramble.datasets.types",
+    "bramble.evaluate",
+    "bramble.fit",
+    "bramble.flatten",
+    "bramble.masks",
+    "bramble.reporter",
+    "bramble.seen",
+    "bramble.stages",
+    "bramble.tflite",
+    "bramble.zeros",
+    "bramble_agent.pixels",
+)
+OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
+    "factorize": ("bramble.low_rank", "bramble.rewire"),
+    "head": ("bramble.rewire",),
+    "prune": (
+        "bramble.channels",
+        "bramble.constants",
+        "bramble.dead",
+        "bramble.density",
+        "bramble.phases",
+        "bramble.rebuild",
+        "bramble.regrow",
+        "bramble.scores",
+        "bramble.sensitivity",
+        "bramble.surgeon",
+    ),
+    "slim": ("bramble.bn_stats", "bramble.channels", "bramble.rebuild", "bramble.scores", "bramble.widths"),
+}
