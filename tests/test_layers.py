@@ -26,8 +26,8 @@ AGENT_FLOORS = (
 )
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
-    "bramble bramble.errors bramble.events bramble.parts bramble.places bramble.compress bramble.fleet bramble.report "
-    "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
+    "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.compress bramble.fleet "
+    "bramble.report bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.recipe bramble.seen bramble.fleet.types bramble.report.units",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
@@ -77,6 +77,7 @@ THIRD_PARTY = {
     "bramble_agent.verify": "numpy",
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
+    "bramble.tuning": "pydantic",
     "bramble.reading": "pydantic",
     "bramble.places": "platformdirs",
     "bramble.datasets": "numpy",

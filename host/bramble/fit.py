@@ -17,8 +17,8 @@ import keras
 import numpy as np
 
 from bramble.errors import RecipeError, TrainingDiverged, UsageError
-from bramble.recipe import Augment, Tuning
 from bramble.reporter import Reporter
+from bramble.tuning import Augment, Tuning
 from bramble.work import Work
 from bramble.zeros import zeros_kept
 from bramble_agent.pixels import CHANNELS

@@ -23,8 +23,9 @@ from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.parts import EVERY_STAGE, LIBRARIES, OF_STAGE
 from bramble.reading import ReadRecipe, read_recipe
-from bramble.recipe import SELF, TRAINED, Distill, Quantize, Recipe, Stage, Taught
+from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
+from bramble.tuning import SELF, Taught
 from bramble_agent.bundle import sha256_file
 from bramble_agent.wire import Budget, Pixels
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from bramble.datasets.types import Images
 from bramble.fit import front, logits
-from bramble.recipe import Augment
 from bramble.seen import own_kernel
+from bramble.tuning import Augment
 from bramble_agent.wire import Pixels
 
 Scores = list[NDArray[np.float64]]

@@ -22,8 +22,9 @@ from bramble.compress.train import train
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
 from bramble.flatten import flatten
-from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Taught, Train
+from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Train
 from bramble.tflite import read_graph
+from bramble.tuning import Taught
 from bramble.work import Work
 from bramble_agent.codec import encode
 

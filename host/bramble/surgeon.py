@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from bramble.datasets.types import Images
 from bramble.fit import front
 from bramble.masks import Masks, Scores
-from bramble.recipe import Augment
+from bramble.tuning import Augment
 from bramble_agent.wire import Pixels
 
 DAMPING = 0.01

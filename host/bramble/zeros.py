@@ -16,7 +16,7 @@ import numpy as np
 
 from bramble.events import Note, OnEvent
 from bramble.masks import Masks, masked, prunable, put
-from bramble.recipe import Tuning
+from bramble.tuning import Tuning
 
 NOTICED = 0.01
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from bramble.datasets.types import Dataset
 from bramble.events import EpochEnded, Event
 from bramble.fit import augmentation, fit
-from bramble.recipe import Augment, Train
+from bramble.recipe import Train
+from bramble.tuning import Augment
 from bramble.work import Work
 from bramble_agent.wire import Pixels
 

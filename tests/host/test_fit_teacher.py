@@ -12,7 +12,8 @@ from bramble.datasets.types import Dataset, Images
 from bramble.errors import RecipeError
 from bramble.events import EpochEnded, Event
 from bramble.fit import PLAIN, Lesson, attention_map, fit, logits, soft_loss, square_gap, tap
-from bramble.recipe import Augment, Train
+from bramble.recipe import Train
+from bramble.tuning import Augment
 from bramble.work import Work
 from bramble_agent.wire import Pixels
 

@@ -9,7 +9,8 @@ import pytest
 from bramble.compress.train import train
 from bramble.datasets.types import Dataset
 from bramble.errors import UsageError
-from bramble.recipe import Augment, Train
+from bramble.recipe import Train
+from bramble.tuning import Augment
 from bramble_zoo import digits_cnn
 
 from ..conftest import quiet
