@@ -28,11 +28,11 @@ AGENT_FLOORS = (
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.compress bramble.fleet "
     "bramble.report bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.report.units",
+    "bramble.recipe bramble.seen bramble.fleet.types bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
-    "bramble.report.conditions",
+    "bramble.report.conditions bramble.report.stage_table",
     "bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
@@ -114,6 +114,8 @@ THIRD_PARTY = {
     "bramble.fleet.ssh_login": "paramiko",
     "bramble.fleet.inventory": "tomlkit",
     "bramble.report.table": "rich",
+    "bramble.report.fitting": "rich",
+    "bramble.report.stage_table": "rich",
     "bramble.report.charts": "matplotlib numpy",
     "bramble.report.page": "jinja2 markupsafe",
     "bramble.cli": "typer rich",

@@ -11,7 +11,6 @@ from typing import Any, assert_never
 import keras
 import numpy as np
 
-from bramble.audit import Audit
 from bramble.compress.distill import distill
 from bramble.compress.factorize import factorize
 from bramble.compress.head import head
@@ -19,11 +18,13 @@ from bramble.compress.prune import prune
 from bramble.compress.quantize import quantize
 from bramble.compress.slim import slim
 from bramble.compress.train import train
+from bramble.convert import convert
+from bramble.errors import IncompatibleError
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
 from bramble.flatten import flatten
 from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Train
-from bramble.tflite import read_graph
+from bramble.tflite import deflated_bytes, read_graph
 from bramble.tuning import Taught
 from bramble.work import Work
 from bramble_agent.codec import encode
@@ -35,7 +36,9 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
     """Run ``stage`` on ``model``, write its files into ``folder`` and return its facts (JSON values).
 
     Models inside the model are laid open first. A stage that leaves a Keras model writes model.keras; quantize writes
-    model.tflite and float.tflite. ``accuracy`` is on the held-out part. Raises what the technique raises.
+    model.tflite and float.tflite. ``accuracy`` is on the held-out part; ``macs``, ``model_bytes`` and ``packed_bytes``
+    (deflated as in a bundle's .zip) are those of the shipped file, before quantize those of the model's plain float32
+    file. Raises what the technique raises.
     """
     model, teacher = flatten(model), flatten(teacher) if teacher is not None else None
     match stage:
@@ -63,7 +66,7 @@ def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path) -> Fac
     (folder / "model.tflite").write_bytes(made.tflite)
     (folder / "float.tflite").write_bytes(made.float_tflite)
     accuracy = evaluate(made.tflite, work.data.held_out, work.pixels)
-    return {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite, made.audit)}
+    return {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite), "audit": encode(made.audit)}
 
 
 def _lesson(stage: Distill | Taught, teacher: keras.Model | None) -> Lesson:
@@ -75,7 +78,8 @@ def _lesson(stage: Distill | Taught, teacher: keras.Model | None) -> Lesson:
 
 def _keep(model: keras.Model, work: Work, folder: Path) -> Facts:
     model.save(folder / "model.keras")
-    return {**_counts(model), "accuracy": evaluate_keras(model, work.data.held_out, work.pixels)}
+    accuracy = evaluate_keras(model, work.data.held_out, work.pixels)
+    return {**_counts(model), "accuracy": accuracy, **_float_file_facts(model)}
 
 
 def _counts(model: keras.Model) -> Facts:
@@ -86,5 +90,13 @@ def _counts(model: keras.Model) -> Facts:
     }
 
 
-def _file_facts(tflite: bytes, audit: Audit) -> Facts:
-    return {"macs": read_graph(tflite).macs(), "model_bytes": len(tflite), "audit": encode(audit)}
+def _float_file_facts(model: keras.Model) -> Facts:
+    """What the model would be as a plain file; nothing where it cannot be lowered, which is quantize's to tell."""
+    try:
+        return _file_facts(convert(model, "float32", lambda: iter(())))
+    except IncompatibleError:
+        return {"macs": None, "model_bytes": None, "packed_bytes": None}
+
+
+def _file_facts(tflite: bytes) -> Facts:
+    return {"macs": read_graph(tflite).macs(), "model_bytes": len(tflite), "packed_bytes": deflated_bytes(tflite)}

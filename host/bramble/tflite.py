@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +98,12 @@ def read_graph(model: bytes) -> Graph:
         return _whole(_graph(held, schema))
     except (IndexError, ValueError, TypeError, AttributeError, KeyError, OverflowError, struct.error) as error:
         raise IncompatibleError(f"the TFLite model is damaged: {error}", "convert or copy it again") from error
+
+
+def deflated_bytes(model: bytes) -> int:
+    """The size of a model in a bundle's .zip, which is deflated the same way wherever the bundle comes from."""
+    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return len(squeeze.compress(model)) + len(squeeze.flush())
 
 
 def _whole(graph: Graph) -> Graph:

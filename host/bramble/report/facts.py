@@ -5,7 +5,6 @@ Keys may be added; none is renamed without a new ``version``. Version history: 1
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from bramble import __version__
 from bramble.report.conditions import warnings_of
 from bramble.report.verdict import Measured, judge, overall
+from bramble.tflite import deflated_bytes
 from bramble_agent.bundle import Bundle
 from bramble_agent.codec import encode
 from bramble_agent.timing import percentile
@@ -62,7 +62,7 @@ def make_report(bundle: Bundle, built: Facts, on_board: OnBoard | None) -> Facts
         "size": {
             "float_bytes": scores.float_bytes,
             "model_bytes": model_bytes,
-            "shipped_bytes": _compressed(bundle.read("model.tflite")),
+            "shipped_bytes": deflated_bytes(bundle.read("model.tflite")),
         },
         "parameters": {"total": scores.parameters, "nonzero": scores.nonzero},
         "macs": scores.macs,
@@ -82,12 +82,6 @@ def _board(said: OnBoard) -> Facts:
     """What the board is; its host name stays out, a report is made to be shown around."""
     facts = encode(said.facts)
     return {"name": said.name, **{name: value for name, value in facts.items() if name != "hostname"}}
-
-
-def _compressed(model: bytes) -> int:
-    """The size of the model in a bundle's .zip, which is deflated the same way wherever the bundle comes from."""
-    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return len(squeeze.compress(model)) + len(squeeze.flush())
 
 
 def _model(bundle: Bundle) -> Facts:

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bramble.report import charts, units
+from bramble.report import charts, stage_table, units
 from bramble.report.table import has_budget, scheme_of
 
 
@@ -30,6 +30,9 @@ def make_page(report: dict[str, Any]) -> str:
         raw=Markup(raw),  # noqa: S704 - JSON with its "<" escaped
         pictures=_pictures(report),
         facts=_board_facts(report),
+        stage_titles=stage_table.TITLES,
+        stage_rows=stage_table.stage_rows(report["stages"]),
+        stage_note=stage_table.NOTE,
     )
 
 

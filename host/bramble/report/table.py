@@ -1,4 +1,4 @@
-"""The report on a terminal: one table of figures, the budget line by line, the verdict."""
+"""The report on a terminal: figures, after a build its stages, the budget line by line, the verdict."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bramble.report.stage_table import render_stages
 from bramble.report.units import DASH, budget_name, budget_sign, budget_value, milliseconds, percent, si
 
 MARKS = {"pass": ("✓", "green"), "missed": ("✗", "red"), "undecided": ("?", "yellow")}
@@ -16,6 +17,8 @@ MARKS = {"pass": ("✓", "green"), "missed": ("✗", "red"), "undecided": ("?", 
 def render(report: dict[str, Any]) -> RenderableType:
     """A report as something rich prints."""
     parts: list[RenderableType] = [_title(report), _figures(report)]
+    if report["stages"] and not report["board"]:
+        parts.append(render_stages(report["stages"]))
     if report["budget"]:
         parts.append(_budget(report))
     parts += [Text(f"! {warn['message']}: {warn['advice']}", style="yellow") for warn in report["warnings"]]
