@@ -32,7 +32,7 @@ HOST_FLOORS = (
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
-    "bramble.report.conditions bramble.report.stage_table",
+    "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
     "bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
@@ -42,7 +42,7 @@ HOST_FLOORS = (
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
     "bramble.density bramble.fleet.push bramble.report.facts bramble.report.page",
     "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon bramble.compress.train "
-    "bramble.compress.distill bramble.deploy bramble.report.files",
+    "bramble.compress.distill bramble.layers_table bramble.deploy bramble.report.files",
     "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
@@ -92,6 +92,7 @@ THIRD_PARTY = {
     "bramble.channels": "keras numpy",
     "bramble.rebuild": "keras numpy",
     "bramble.flatten": "keras",
+    "bramble.layers_table": "keras numpy",
     "bramble.bn_stats": "keras numpy",
     "bramble.constants": "keras numpy",
     "bramble.dead": "keras numpy",
@@ -116,6 +117,7 @@ THIRD_PARTY = {
     "bramble.report.table": "rich",
     "bramble.report.fitting": "rich",
     "bramble.report.stage_table": "rich",
+    "bramble.report.layer_table": "rich",
     "bramble.report.charts": "matplotlib numpy",
     "bramble.report.page": "jinja2 markupsafe",
     "bramble.cli": "typer rich",

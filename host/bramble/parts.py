@@ -34,5 +34,6 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.sensitivity",
         "bramble.surgeon",
     ),
+    "quantize": ("bramble.channels", "bramble.layers_table"),
     "slim": ("bramble.bn_stats", "bramble.channels", "bramble.rebuild", "bramble.scores", "bramble.widths"),
 }

@@ -23,6 +23,7 @@ from bramble.errors import IncompatibleError
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
 from bramble.flatten import flatten
+from bramble.layers_table import as_facts, layer_rows
 from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Train
 from bramble.tflite import deflated_bytes, read_graph
 from bramble.tuning import Taught
@@ -30,6 +31,7 @@ from bramble.work import Work
 from bramble_agent.codec import encode
 
 Facts = dict[str, Any]
+TABLED = 1_000  # held-out pictures for the activations of the table of layers
 
 
 def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, work: Work, folder: Path) -> Facts:
@@ -66,7 +68,8 @@ def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path) -> Fac
     (folder / "model.tflite").write_bytes(made.tflite)
     (folder / "float.tflite").write_bytes(made.float_tflite)
     accuracy = evaluate(made.tflite, work.data.held_out, work.pixels)
-    return {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite), "audit": encode(made.audit)}
+    facts = {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite), "audit": encode(made.audit)}
+    return {**facts, "layers": _layers(model, work)}
 
 
 def _lesson(stage: Distill | Taught, teacher: keras.Model | None) -> Lesson:
@@ -80,6 +83,15 @@ def _keep(model: keras.Model, work: Work, folder: Path) -> Facts:
     model.save(folder / "model.keras")
     accuracy = evaluate_keras(model, work.data.held_out, work.pixels)
     return {**_counts(model), "accuracy": accuracy, **_float_file_facts(model)}
+
+
+def _layers(model: keras.Model, work: Work) -> Facts | None:
+    """Han's table of the last Keras model; None for one that is no plain graph."""
+    pictures = work.data.held_out.take(np.arange(min(TABLED, len(work.data.held_out))))
+    try:
+        return as_facts(layer_rows(model, pictures, work.pixels), len(pictures))
+    except IncompatibleError:
+        return None
 
 
 def _counts(model: keras.Model) -> Facts:

@@ -15,7 +15,7 @@ from bramble.report.files import write_report
 from bramble_agent.bundle import open_bundle
 from bramble_agent.wire import Budget
 from making import bundle_digest, make_bundle, make_model, make_zip
-from running import bramble
+from running import ONE_EPOCH, bramble
 
 from .conftest import Failed
 
@@ -196,3 +196,20 @@ def test_nothing_is_cut_in_a_pipe(work: Path) -> None:
     """A bundle's digest is whole where no terminal is."""
     bundle = make_bundle(work / "bundle")
     assert bundle_digest(bundle) in bramble("inspect", "bundle", cwd=work).stdout
+
+
+def test_layers_of_a_run(runs: Path, work: Path) -> None:
+    """The table of layers is in the report of a build: for people and as JSON, the digits model's weights by hand."""
+    bramble("build", "digits-int8", "--set", ONE_EPOCH, cwd=work)
+    (folder,) = (runs / "digits-int8").iterdir()
+    found = parsed("report", folder, "--layers", "--json", cwd=work)
+    assert [row["weights"] for row in found["rows"]] == [9 * 16, 9 * 16 * 32, 128 * 32, 32 * 10]
+    assert found["total"]["flop"] == 2 * (64 * 9 * 16 + 16 * 9 * 16 * 32 + 128 * 32 + 32 * 10)
+    said = bramble("report", folder, "--layers", cwd=work).stdout
+    assert [line.split()[0] for line in said.splitlines()][-3:] == ["total", "act", "FLOP"]
+
+
+def test_report_without_layers_says_so(work: Path, failed: Failed) -> None:
+    """The report of a bundle from elsewhere has no table of layers; what to do is told."""
+    written(work / "run", Budget())
+    assert "no table of layers" in failed(bramble("report", "run", "--layers", cwd=work), 2)

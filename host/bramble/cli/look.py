@@ -74,18 +74,43 @@ def inspect(
     show(table)
 
 
-def report(path: ReportPath, json: options.Json = False) -> None:
+def report(
+    path: ReportPath,
+    layers: Annotated[bool, typer.Option("--layers", help="Show what is left of each layer instead.")] = False,
+    json: options.Json = False,
+) -> None:
     """Show a report again, and write its page anew beside it."""
     from bramble.report.files import read_report, write_page
     from bramble.report.table import render
 
     held = read_report(path)
+    if layers:
+        _show_layers(held, json)
+        return
     if json:
         show_json(held)
         return
     page = write_page((path / "report.json" if path.is_dir() else path).with_suffix(".html"), held)
     show(render(held))
     show(f"\nreport  {page}")
+
+
+def _show_layers(held: dict[str, Any], json: bool) -> None:
+    """The table of layers alone. Raises UsageError for a report without one."""
+    from bramble.errors import UsageError
+    from bramble.report.layer_table import render_layers
+
+    found = held.get("layers")
+    if not found:
+        raise UsageError(
+            "this report has no table of layers: its bundle comes from elsewhere or from an earlier Bramble, "
+            "or its model is no plain graph",
+            "build the recipe again and give that run's folder",
+        )
+    if json:
+        show_json(found)
+    else:
+        show(render_layers(found))
 
 
 def check(path: ReportPath, json: options.Json = False) -> None:

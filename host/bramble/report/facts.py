@@ -27,6 +27,7 @@ KEYS = frozenset({
     "provenance",
 })
 # fmt: on
+LATER = frozenset({"layers"})  # keys that reports of earlier Brambles do not have
 Facts = dict[str, Any]
 
 
@@ -66,7 +67,7 @@ def make_report(bundle: Bundle, built: Facts, on_board: OnBoard | None) -> Facts
         },
         "parameters": {"total": scores.parameters, "nonzero": scores.nonzero},
         "macs": scores.macs,
-        "stages": built.get("stages", []),
+        **_stages(built.get("stages", [])),
         "model": _model(bundle),
         "latency": _latency(bench),
         "memory": _memory(bench),
@@ -76,6 +77,12 @@ def make_report(bundle: Bundle, built: Facts, on_board: OnBoard | None) -> Facts
         "warnings": [asdict(warn) for warn in warnings],
         "provenance": manifest.provenance,
     }
+
+
+def _stages(stages: list[Facts]) -> Facts:
+    """The stages, and apart from them the table of layers that the last one may carry."""
+    layers = next((stage["layers"] for stage in reversed(stages) if stage.get("layers")), None)
+    return {"stages": [{k: v for k, v in stage.items() if k != "layers"} for stage in stages], "layers": layers}
 
 
 def _board(said: OnBoard) -> Facts:

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bramble.report import charts, stage_table, units
+from bramble.report import charts, layer_table, stage_table, units
 from bramble.report.table import has_budget, scheme_of
 
 
@@ -22,6 +22,7 @@ def make_page(report: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update({name: getattr(units, name) for name in FUNCTIONS})
+    layers = report.get("layers")
     raw = json.dumps(report, ensure_ascii=False).replace("<", "\\u003c")
     return environment.get_template("page.html.j2").render(
         report=report,
@@ -33,6 +34,9 @@ def make_page(report: dict[str, Any]) -> str:
         stage_titles=stage_table.TITLES,
         stage_rows=stage_table.stage_rows(report["stages"]),
         stage_note=stage_table.NOTE,
+        layer_titles=layer_table.TITLES,
+        layer_cells=layer_table.layer_cells(layers) if layers else [],
+        layer_note=layer_table.note(layers) if layers else "",
     )
 
 
