@@ -56,7 +56,7 @@ class _Copies:
             if node.is_input:
                 continue
             args, kwargs = node.arguments.fill_in(known)
-            if training is not None and "training" in getattr(node.operation, "_call_context_args", ()):
+            if training is not None and getattr(node.operation, "_call_has_context_arg", {}).get("training"):
                 kwargs["training"] = training
             if isinstance(node.operation, keras.Model):
                 given = keras.tree.flatten(args[0] if args else kwargs["inputs"])

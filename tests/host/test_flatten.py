@@ -12,12 +12,14 @@ from keras import layers
 
 from bramble.build_model import load_model
 from bramble.channels import nodes, trace
+from bramble.convert import convert
 from bramble.datasets.types import Dataset, Images
 from bramble.flatten import flatten
 from bramble.masks import prunable
 from bramble.recipe import Prune, Slim, Train
 from bramble.stages import run_stage
 from bramble.work import Work
+from bramble_agent import runtime
 from bramble_agent.wire import Pixels
 
 from .nets import chain, scrambled
@@ -180,6 +182,14 @@ def test_every_stage_takes_nested_models(tmp_path: Path, stage: Slim | Prune | T
     made = load_model(tmp_path / "model.keras")
     assert "block_conv" in [layer.name for layer in made.layers]
     assert (facts["nonzero"] < 0.8 * model.count_params()) == smaller
+
+
+def test_laid_open_model_is_lowered() -> None:
+    """A nested call's training=False reaches only layers that know it: an addition would refuse it when lowered."""
+    nested = transfer(training=False)
+    engine = runtime.load(convert(flatten(nested), "float32", lambda: iter(())))
+    answers = np.concatenate([engine.run(picture[None])[0] for picture in PICTURES])
+    assert np.allclose(answers, np.asarray(nested(PICTURES)), atol=1e-5)
 
 
 class Own(keras.Model):  # type: ignore[misc]
