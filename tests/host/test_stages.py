@@ -48,8 +48,8 @@ def test_stages_tell_counts_and_sizes(digits: Dataset, tmp_path: Path) -> None:
     """Pruning to a tenth leaves a tenth of the kernels and a smaller deflated file: the one that quantize writes."""
     keras.utils.set_random_seed(1)
     model, work = digits_cnn.build((8, 8, 1), 10), quiet(digits)
-    dense = run_stage(Prune(do="prune", density=1.0, epochs=0), model, None, work, tmp_path)
-    pruned = run_stage(Prune(do="prune", density=0.1, epochs=0), model, None, work, tmp_path)
+    dense = run_stage(Prune(do="prune", density=1.0, epochs=0, remove_dead=False), model, None, work, tmp_path)
+    pruned = run_stage(Prune(do="prune", density=0.1, epochs=0, remove_dead=False), model, None, work, tmp_path)
     shipped = run_stage(Quantize(do="quantize", scheme="float32"), model, None, work, tmp_path)
     assert [facts["macs"] for facts in (dense, pruned, shipped)] == [MACS] * 3
     assert [facts["parameters"] for facts in (dense, pruned, shipped)] == [9_258] * 3
@@ -73,7 +73,7 @@ def test_model_that_cannot_be_lowered_is_kept(digits: Dataset, tmp_path: Path) -
     """What was done is not lost: the sizes are not known, and quantize will say why."""
     pixels = keras.Input((8, 8, 1))
     model = keras.Model(pixels, keras.layers.Dense(10)(Erfinv()(keras.layers.Flatten()(pixels))))
-    facts = run_stage(Prune(do="prune", density=1.0, epochs=0), model, None, quiet(digits), tmp_path)
+    facts = run_stage(Prune(do="prune", density=1.0, epochs=0, remove_dead=False), model, None, quiet(digits), tmp_path)
     assert (tmp_path / "model.keras").exists()
     assert (facts["macs"], facts["model_bytes"], facts["packed_bytes"]) == (None, None, None)
     assert facts["parameters"] == 650
