@@ -1,0 +1,177 @@
+"""Every run behind the papers' table: which recipe with which seeds, gathered by the claim that they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bramble.reading import ReadRecipe, read_recipe
+from bramble.recipe import Recipe
+
+RECIPES = Path(__file__).parent / "recipes"
+THREE = (1, 2, 3)
+FIVE = (1, 2, 3, 4, 5)
+HELD_OUT = {"mnist": 5 / 60, "cifar10": 0.1}  # 5,000 pictures of each
+FASTER = {"batch_size": 256, "learning_rate": 2e-3}
+DENSITIES = (0.5, 0.3, 0.15, 0.08, 0.04, 0.02)
+Stage = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One recipe and its seeds. ``keep`` keeps the first seed's shipped file beside the results."""
+
+    name: str
+    read: ReadRecipe
+    seeds: tuple[int, ...] = THREE
+    keep: bool = False
+
+
+def experiments_of(claim: str) -> list[Experiment]:
+    """The experiments that decide a claim."""
+    if claim in HEADLINES:
+        return [Experiment(claim, read_recipe(str(RECIPES / f"{claim}.toml")), keep=True)]
+    return list(GROUPS[claim]())
+
+
+HEADLINES = ("lenet300-han", "lenet300-all", "lenet5-han", "lenet5-all", "lenet5-structured")
+
+
+def made(name: str, model: str, *stages: Stage, data: str = "mnist") -> ReadRecipe:
+    """A recipe from its stages; it ships a float32 file, so that nothing but the technique is compared."""
+    given = {
+        "name": name,
+        "data": {"name": data, "held_out": HELD_OUT[data]},
+        "model": {"build": model},
+        "stage": (*stages, {"do": "quantize", "scheme": "float32"}),
+    }
+    return ReadRecipe(Recipe.model_validate(given), RECIPES)
+
+
+LENET300 = "bramble_zoo.lenet300:build"
+LENET5 = "bramble_zoo.lenet5:build"
+TRAIN300: Stage = {"do": "train", "epochs": 30, "l2": 1e-4, "dropout": 0.3, **FASTER}
+TRAIN5: Stage = {"do": "train", "epochs": 12, "l2": 1e-5, "dropout": 0.5, **FASTER}
+
+
+def _retraining() -> Iterator[Experiment]:
+    """Han 2015, Fig. 5: L1 or L2, without and with retraining, and L2 in several rounds; LeNet-300-100."""
+    for penalty, weight in (("l1", 1e-5), ("l2", 1e-4)):
+        train = {"do": "train", "epochs": 20, penalty: weight, **FASTER}
+        for density in DENSITIES:
+            cut = {"do": "prune", "density": density, "ramp": "one-shot", **FASTER, "learning_rate": 2e-4}
+            for word, epochs in (("only", 0), ("retrained", 8)):
+                retrain = {**cut, "epochs": epochs, penalty: weight if epochs else 0.0}
+                name = f"fig5-{penalty}-{word}-{density:g}"
+                yield Experiment(name, made(name, LENET300, train, retrain))
+    rounds: list[Stage] = [{"do": "train", "epochs": 20, "l2": 1e-4, **FASTER}]
+    for density in DENSITIES:
+        step = {"do": "prune", "density": density, "ramp": "one-shot", "epochs": 8, "l2": 1e-4}
+        rounds.append({**step, **FASTER, "learning_rate": 2e-4})
+        name = f"fig5-l2-iterative-{density:g}"
+        yield Experiment(name, made(name, LENET300, *rounds))
+
+
+def _ablations() -> Iterator[Experiment]:
+    """Han 2015, sections 3.1 to 3.5: each rule switched off alone, at 1/12.5 of the weights; LeNet-300-100."""
+    prune = {"do": "prune", "density": 0.08, "ramp": "one-shot", "epochs": 20, **FASTER, "learning_rate": 2e-4}
+    l2 = {**TRAIN300, "dropout": 0.5}
+    l1 = {**l2, "l2": 0.0, "l1": 1e-5}
+    retrain = {"l2": 1e-4}
+    changes: dict[str, tuple[Stage, Stage]] = {
+        "base": (l2, retrain),
+        "no-dropout-rule": (l2, {**retrain, "rescale_dropout": False}),
+        "reinitialised": (l2, {**retrain, "survivors": "reinitialise", "learning_rate": 2e-3}),
+        "probabilistic": (l2, {**retrain, "probabilistic": True}),
+        "l1-then-l2": (l1, retrain),
+        "l1-then-l1": (l1, {"l1": 1e-5}),
+    }
+    for word, (train, changed) in changes.items():
+        name = f"ablation-{word}"
+        yield Experiment(name, made(name, LENET300, train, {**prune, **changed}))
+
+
+def _sensitivity() -> Iterator[Experiment]:
+    """Han 2015, Fig. 6: densities by sensitivity against one density for all layers, at equal parameters."""
+    prune = {"do": "prune", "density": 0.02, "ramp": "one-shot", "epochs": 12, **FASTER, "learning_rate": 5e-4}
+    for scope in ("local", "sensitivity"):
+        name = f"allocated-{scope}"
+        yield Experiment(name, made(name, LENET300, TRAIN300, {**prune, "scope": scope}))
+
+
+def _scopes() -> Iterator[Experiment]:
+    """Khan & Mandal 2023: weights ranked over the whole model against ranked in each layer; LeNet-5."""
+    for density in (0.08, 0.02):
+        prune = {"do": "prune", "density": density, "epochs": 8, **FASTER, "learning_rate": 1e-3}
+        for scope in ("global", "local"):
+            name = f"scope-{scope}-{density:g}"
+            yield Experiment(name, made(name, LENET5, TRAIN5, {**prune, "scope": scope}))
+
+
+def _conv_dense() -> Iterator[Experiment]:
+    """Khan & Mandal against Han: channels of convolutions cut, or units of the dense layer, at equal parameters."""
+    slim = {"do": "slim", "epochs": 6, **FASTER, "learning_rate": 1e-3}
+    widths = {
+        "conv": {"conv1": 10, "conv2": 25},
+        "dense": {"fc1": 230},
+        "conv-more": {"conv1": 5, "conv2": 12},
+        "dense-more": {"fc1": 98},
+    }
+    for word, left in widths.items():
+        name = f"cut-{word}"
+        yield Experiment(name, made(name, LENET5, TRAIN5, {**slim, "widths": left}))
+
+
+def _surgeon() -> Iterator[Experiment]:
+    """Nine tenths of the weights removed at once, without retraining, by three criteria; LeNet-300-100."""
+    for criterion in ("magnitude", "obd", "obs"):
+        cut = {"do": "prune", "density": 0.1, "criterion": criterion, "epochs": 0}
+        name = f"one-shot-{criterion}"
+        yield Experiment(name, made(name, LENET300, TRAIN300, cut))
+
+
+def _hinton() -> Iterator[Experiment]:
+    """Hinton et al. 2015, section 3: teacher of 2 x 1200 units, student of 2 x 800 alone and distilled at T = 20."""
+    shifted = {"shift": 2}
+    teacher = {"do": "train", "epochs": 60, "dropout": 0.5, **FASTER, "augment": shifted}
+    yield Experiment("hinton-teacher", made("hinton-teacher", "paper_nets:dense_1200", teacher), (1,))
+    student = "paper_nets:dense_800"
+    alone = {"do": "train", "epochs": 20, **FASTER, "learning_rate": 1e-3}
+    yield Experiment("hinton-alone", made("hinton-alone", student, alone), FIVE)
+    taught = {"do": "distill", "teacher": "hinton-teacher.toml", "temperature": 20.0, "alpha": 0.9, **FASTER}
+    yield Experiment("hinton-distilled", made("hinton-distilled", student, {**taught, "epochs": 30}), FIVE)
+    both = {**taught, "epochs": 40, "augment": shifted}
+    yield Experiment("hinton-distilled-shifted", made("hinton-distilled-shifted", student, both), FIVE)
+
+
+def _assistant() -> Iterator[Experiment]:
+    """Mirzadeh et al. 2020: a student of 2 convolutions alone, taught by 10, and by 10 through 4; CIFAR-10, narrow."""
+    student, seeds = "paper_nets:plain_2", (1, 2, 3, 4, 5, 6)
+    alone = {"do": "train", "epochs": 12, **FASTER}
+    yield Experiment("assistant-none", made("assistant-none", student, alone, data="cifar10"), seeds)
+    taught = {"do": "distill", "epochs": 12, "temperature": 4.0, "alpha": 0.9, **FASTER}
+    for word, teacher in (("teacher", "plain10.toml"), ("chain", "plain4-taught.toml")):
+        name = f"assistant-{word}"
+        yield Experiment(name, made(name, student, {**taught, "teacher": teacher}, data="cifar10"), seeds)
+
+
+def _factorize() -> Iterator[Experiment]:
+    """Low rank in place of the dense layers and convolutions; LeNet-5."""
+    cut = {"do": "factorize", "error": 0.5, "epochs": 8, **FASTER, "learning_rate": 1e-3}
+    yield Experiment("factorized", made("factorized", LENET5, TRAIN5, cut))
+
+
+GROUPS: dict[str, Callable[[], Iterator[Experiment]]] = {
+    "retraining": _retraining,
+    "ablations": _ablations,
+    "sensitivity": _sensitivity,
+    "scopes": _scopes,
+    "conv-dense": _conv_dense,
+    "surgeon": _surgeon,
+    "hinton": _hinton,
+    "assistant": _assistant,
+    "factorize": _factorize,
+}
+CLAIMS = (*HEADLINES, *GROUPS)
