@@ -40,8 +40,9 @@ class Tuning(Table):
     epochs: AtLeastOne = 10
     batch_size: AtLeastOne = 128
     learning_rate: Positive = 1e-3
-    schedule: Literal["constant", "cosine", "step"] = "cosine"
-    """cosine falls to 1 % at the end; step divides by 10 after 1/2 and 3/4 of the epochs."""
+    schedule: Literal["constant", "cosine", "hold", "step"] = "cosine"
+    """cosine falls to 1 % at the end; hold stays for 3/5 of the epochs, then falls as cosine; step divides by 10 after
+    1/2 and 3/4."""
     l1: NotNegative = 0.0
     """Weight of the sum of |w| over all kernels in the loss."""
     l2: NotNegative = 0.0
