@@ -84,6 +84,16 @@ def ablations() -> Iterator[Claim]:
     )
     for claim, better, worse in rules:
         yield _difference(paper, claim, "interval above 0", less_error(f"ablation-{better}", f"ablation-{worse}"))
+    with_dead, without = runs_of("ablation-dead-stay"), runs_of("ablation-base")
+    claim, target = "dead units can go", "fewer parameters, the same answers"
+    if not with_dead or not without:
+        yield Claim(paper, claim, target, "–", None)
+        return
+    pairs = list(zip(with_dead, without, strict=True))
+    saved = [100 * (1 - b["parameters"] / a["parameters"]) for a, b in pairs]
+    changed = max(abs(a["wrong"] - b["wrong"]) for a, b in pairs)
+    ours = f"{spread(saved)} % fewer parameters in the graph; wrong answers differ by {changed} at most"
+    yield Claim(paper, claim, target, ours, min(saved) > 0 and changed == 0)
 
 
 def allocation() -> Claim:

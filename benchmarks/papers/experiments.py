@@ -85,6 +85,7 @@ def _ablations() -> Iterator[Experiment]:
         "no-dropout-rule": (l2, {**retrain, "rescale_dropout": False}),
         "reinitialised": (l2, {**retrain, "survivors": "reinitialise", "learning_rate": 2e-3}),
         "probabilistic": (l2, {**retrain, "probabilistic": True}),
+        "dead-stay": (l2, {**retrain, "remove_dead": False}),
         "l1-then-l2": (l1, retrain),
         "l1-then-l1": (l1, {"l1": 1e-5}),
     }
