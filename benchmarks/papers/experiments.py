@@ -135,16 +135,15 @@ def _surgeon() -> Iterator[Experiment]:
 
 def _hinton() -> Iterator[Experiment]:
     """Hinton et al. 2015, section 3: teacher of 2 x 1200 units, student of 2 x 800 alone and distilled at T = 20."""
-    shifted = {"shift": 2}
-    teacher = {"do": "train", "epochs": 60, "dropout": 0.5, **FASTER, "augment": shifted}
-    yield Experiment("hinton-teacher", made("hinton-teacher", "paper_nets:dense_1200", teacher), (1,))
+    teacher = read_recipe(str(RECIPES / "hinton-teacher.toml"))
+    yield Experiment("hinton-teacher", teacher, (1,))
     student = "paper_nets:dense_800"
-    alone = {"do": "train", "epochs": 20, **FASTER, "learning_rate": 1e-3}
-    yield Experiment("hinton-alone", made("hinton-alone", student, alone), FIVE)
+    alone = {"do": "train", "epochs": 15, **FASTER, "learning_rate": 1e-3}
+    yield Experiment("hinton-alone", made("hinton-alone", student, alone))
     taught = {"do": "distill", "teacher": "hinton-teacher.toml", "temperature": 20.0, "alpha": 0.9, **FASTER}
-    yield Experiment("hinton-distilled", made("hinton-distilled", student, {**taught, "epochs": 30}), FIVE)
-    both = {**taught, "epochs": 40, "augment": shifted}
-    yield Experiment("hinton-distilled-shifted", made("hinton-distilled-shifted", student, both), FIVE)
+    shifted = {**taught, "epochs": 30, "augment": {"shift": 2}}
+    yield Experiment("hinton-distilled-shifted", made("hinton-distilled-shifted", student, shifted), FIVE)
+    yield Experiment("hinton-distilled", made("hinton-distilled", student, {**taught, "epochs": 25}))
 
 
 def _assistant() -> Iterator[Experiment]:
@@ -153,7 +152,7 @@ def _assistant() -> Iterator[Experiment]:
     alone = {"do": "train", "epochs": 12, **FASTER}
     yield Experiment("assistant-none", made("assistant-none", student, alone, data="cifar10"), seeds)
     taught = {"do": "distill", "epochs": 12, "temperature": 4.0, "alpha": 0.9, **FASTER}
-    for word, teacher in (("teacher", "plain10.toml"), ("chain", "plain4-taught.toml")):
+    for word, teacher in (("chain", "plain4-taught.toml"), ("teacher", "plain10.toml")):
         name = f"assistant-{word}"
         yield Experiment(name, made(name, student, {**taught, "teacher": teacher}, data="cifar10"), seeds)
 

@@ -29,17 +29,17 @@ def dense_800(input_shape: Shape, classes: int) -> keras.Model:
 
 def plain_2(input_shape: Shape, classes: int) -> keras.Model:
     """Mirzadeh's plain CNN (1902.03393) with 2 convolutions, narrow."""
-    return _plain(input_shape, classes, (16,), (16,))
+    return _plain(input_shape, classes, (8,), (8,))
 
 
 def plain_4(input_shape: Shape, classes: int) -> keras.Model:
     """The plain CNN with 4 convolutions, narrow."""
-    return _plain(input_shape, classes, (16, 16), (32, 32))
+    return _plain(input_shape, classes, (8, 8), (16, 16))
 
 
 def plain_10(input_shape: Shape, classes: int) -> keras.Model:
     """The plain CNN with 10 convolutions, narrow."""
-    return _plain(input_shape, classes, (16, 16), (32, 32, 32, 32), (64, 64, 64, 64))
+    return _plain(input_shape, classes, (12, 12), (24, 24, 24, 24), (48, 48, 48, 48))
 
 
 def _two_dense(input_shape: Shape, classes: int, units: int) -> keras.Model:
