@@ -96,7 +96,8 @@ def _ablations() -> Iterator[Experiment]:
 
 def _sensitivity() -> Iterator[Experiment]:
     """Han 2015, Fig. 6: densities by sensitivity against one density for all layers, at equal parameters."""
-    prune = {"do": "prune", "density": 0.02, "ramp": "one-shot", "epochs": 12, **FASTER, "learning_rate": 5e-4}
+    cut = {"do": "prune", "density": 0.04, "ramp": "one-shot", "epochs": 12, "remove_dead": False}
+    prune = {**cut, **FASTER, "learning_rate": 5e-4}
     for scope in ("local", "sensitivity"):
         name = f"allocated-{scope}"
         yield Experiment(name, made(name, LENET300, TRAIN300, {**prune, "scope": scope}))
