@@ -105,8 +105,8 @@ def allocation() -> Claim:
 
 def scopes() -> Iterator[Claim]:
     """Global against local ranking."""
-    for density in ("0.08", "0.02"):
-        claim = f"local ranking is better than global, LeNet-5 at {1 / float(density):g}x"
+    for density in ("0.08", "0.04"):
+        claim = f"local ranking is better than global, LeNet-300-100 at {1 / float(density):g}x"
         found = less_error(f"scope-local-{density}", f"scope-global-{density}")
         yield _difference("Khan & Mandal 2023, 2305.08075", claim, "decided", found, None)
 

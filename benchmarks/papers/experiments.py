@@ -104,12 +104,12 @@ def _sensitivity() -> Iterator[Experiment]:
 
 
 def _scopes() -> Iterator[Experiment]:
-    """Khan & Mandal 2023: weights ranked over the whole model against ranked in each layer; LeNet-5."""
-    for density in (0.08, 0.02):
-        prune = {"do": "prune", "density": density, "epochs": 8, **FASTER, "learning_rate": 1e-3}
+    """Khan & Mandal 2023: weights ranked over the whole model against ranked in each layer."""
+    for density in (0.08, 0.04):
+        prune = {"do": "prune", "density": density, "epochs": 12, "remove_dead": False, **FASTER, "learning_rate": 1e-3}
         for scope in ("global", "local"):
             name = f"scope-{scope}-{density:g}"
-            yield Experiment(name, made(name, LENET5, TRAIN5, {**prune, "scope": scope}))
+            yield Experiment(name, made(name, LENET300, TRAIN300, {**prune, "scope": scope}))
 
 
 def _conv_dense() -> Iterator[Experiment]:

@@ -79,7 +79,7 @@ def _kept(experiment: Experiment, seed: int, built: Built, report: dict[str, Any
     }
 
 
-STAGE = ("name", "parameters", "nonzero", "accuracy", "seconds")
+STAGE = ("name", "parameters", "nonzero", "macs", "packed_bytes", "accuracy", "seconds")
 
 
 def _write(path: Path, result: dict[str, Any]) -> None:
