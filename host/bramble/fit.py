@@ -166,14 +166,12 @@ def logits(model: keras.Model, answer: Any) -> Any:
 
 def schedule(how: Tuning, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate over the ``steps`` batches of each epoch."""
-    total = how.epochs * steps
+    total, cosine = how.epochs * steps, keras.optimizers.schedules.CosineDecay
     if how.schedule == "cosine":
-        return keras.optimizers.schedules.CosineDecay(how.learning_rate, total, alpha=0.01)
+        return cosine(how.learning_rate, total, alpha=0.01)
     if how.schedule == "hold":
         held = total * 3 // 5
-        return _Hold(
-            how.learning_rate, held, keras.optimizers.schedules.CosineDecay(how.learning_rate, total - held, alpha=0.01)
-        )
+        return _Hold(how.learning_rate, held, cosine(how.learning_rate, total - held, alpha=0.01))
     if how.schedule == "step":
         rates = [how.learning_rate, how.learning_rate / 10, how.learning_rate / 100]
         last = [total // 2 - 1, total * 3 // 4 - 1]  # Keras counts steps from 0 and changes after a boundary

@@ -128,6 +128,14 @@ def test_cosine_schedule_by_hand() -> None:
     assert found == pytest.approx([0.2, 0.2 * quarter, 0.2 * 0.505, 0.002, 0.002], rel=1e-5)
 
 
+def test_hold_schedule_by_hand() -> None:
+    """Ten batches: six at the rate, then a cosine over four, from all of it to 1 %."""
+    rate = schedule(how(schedule="hold", learning_rate=0.2, epochs=5), 2)
+    assert not isinstance(rate, float)
+    found = [float(rate(step)) for step in (0, 5, 6, 8, 10)]
+    assert found == pytest.approx([0.2, 0.2, 0.2, 0.2 * 0.505, 0.002], rel=1e-5)
+
+
 def test_step_schedule_by_hand() -> None:
     """Eight batches: four at the rate, two at a tenth, two at a hundredth."""
     rate = schedule(how(schedule="step", learning_rate=1.0, epochs=4), 2)
