@@ -69,13 +69,38 @@ def test_taylor_by_finite_differences(count: int, activation: str | None) -> Non
     assert found[0] == pytest.approx(np.abs(WEIGHTS * slope(images)), rel=1e-4)
 
 
-def test_obd_by_finite_differences() -> None:
-    """½ · h · w² with h the mean of the squared gradients of the batches, here of 64 and of 6 pictures."""
-    model, images = line(), pictures(70)
-    batches = [images.take(np.arange(64)), images.take(np.arange(64, 70))]
-    fisher = sum(slope(batch) ** 2 for batch in batches) / 2
+def test_obd_of_one_picture_by_hand() -> None:
+    """A logit is w·x: its derivative is x, whatever the random sign; so ½ · x² · w²."""
+    model, one = line(), pictures(1)
+    (found,) = scores.obd(model, [model.get_layer("dense")], one, DOT)
+    x = float(one.pixels[0, 0, 0, 0]) / 255
+    assert found[0] == pytest.approx(0.5 * x**2 * WEIGHTS**2, rel=1e-4)
+
+
+def test_obd_of_many_pictures_is_near_the_mean_curvature() -> None:
+    """The mean of x²; 40 batches of random signs know it to about 22 %."""
+    model, images = line(), pictures(2_560)
     (found,) = scores.obd(model, [model.get_layer("dense")], images, DOT)
-    assert found[0] == pytest.approx(0.5 * fisher * WEIGHTS**2, rel=1e-4)
+    h = np.mean(np.square(images.pixels[:, 0, 0, 0] / 255.0))
+    assert found[0] == pytest.approx(0.5 * h * WEIGHTS**2, rel=0.5)
+
+
+def test_obd_does_not_care_how_sure_the_model_is() -> None:
+    """Ten times the last layer's weights: probabilities near 0 and 1, and the first layer's scores grow by 100."""
+    unsure, sure = stack(1.0), stack(10.0)
+    (little,), (much,) = (scores.obd(one, [one.get_layer("first")], pictures(9), DOT) for one in (unsure, sure))
+    assert much == pytest.approx(100 * little, rel=1e-4)
+    assert (little > 0).any()
+
+
+def stack(scale: float) -> keras.Model:
+    """Two dense layers on one pixel; the second's weights are multiplied by ``scale``."""
+    model = keras.Sequential(
+        [keras.Input((1, 1, 1)), keras.layers.Flatten(), keras.layers.Dense(3, name="first"), keras.layers.Dense(2)]
+    )
+    first, second = np.array([[0.5, -1.0, 2.0]]), np.array([[1.0, -1.0], [0.5, 2.0], [-1.5, 0.25]])
+    model.set_weights([first, np.zeros(3), scale * second, np.zeros(2)])
+    return model
 
 
 def test_gradients_leave_the_model_alone() -> None:
