@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def main() -> None:
         "results": results(reports),
         "cards": cards(reports),
         "claims": claims(reports),
+        "papers": papers(),
     }
     stale = []
     for name in FILES:
@@ -108,6 +110,12 @@ def claims(reports: dict[str, Report]) -> str:
     )
     rows.append(_claim("ResNet-8 pretrained, int8 file", "≤ 98,496 B", f"{size:,} B", size <= 98_496))
     return "\n".join(rows)
+
+
+def papers() -> str:
+    """The papers' claims; their script stands by itself, beside the modules that it imports."""
+    command = [sys.executable, str(Path(__file__).parent / "papers" / "table.py")]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def _known(share: float, accuracy: Report) -> str:

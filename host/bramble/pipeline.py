@@ -74,6 +74,17 @@ def build(read: ReadRecipe, options: Options, on_event: OnEvent) -> Built:
     return Built(final.folder, final.facts, run.cached)
 
 
+def trained(read: ReadRecipe, options: Options, on_event: OnEvent) -> Path:
+    """The Keras file that the recipe's stages before quantize leave, found or made; nothing is scored.
+
+    Raises a BrambleError, RecipeError where quantize is the only stage.
+    """
+    stages = [stage for stage in read.recipe.stage if not isinstance(stage, Quantize)]
+    if not stages:
+        raise RecipeError(f"the recipe {read.recipe.name} trains nothing", "give it a stage before quantize")
+    return _stages(_Run(read, options, on_event), stages)[-1].file("model.keras")
+
+
 def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
     """The artifacts of stages, each found or made from the one before it."""
     key, done = run.first_key(), list[Artifact]()

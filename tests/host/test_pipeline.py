@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bramble.errors import TrainingDiverged
-from bramble.events import EpochEnded
+from bramble.errors import RecipeError, TrainingDiverged
+from bramble.events import EpochEnded, Event, StageBegan
+from bramble.pipeline import Options, trained
+from bramble.reading import ReadRecipe, read_recipe
 from bramble_agent.bundle import open_bundle
 from running import ONE_EPOCH, Run, environment, run_pipeline
 
@@ -68,6 +70,23 @@ def test_second_run_finds_everything(one_epoch: Run) -> None:
     assert again(one_epoch) == [True, True, True, True]
     repeated = run_pipeline(RECIPE, one_epoch.runs, ONE_EPOCH)
     assert (repeated.built.folder, repeated.built.facts) == (one_epoch.built.folder, one_epoch.built.facts)
+
+
+def test_the_trained_model_is_found_without_a_score(one_epoch: Run) -> None:
+    """``trained`` gives the file of the stage before quantize, and of what a run made computes nothing."""
+    events: list[Event] = []
+    path = trained(read_recipe(RECIPE, [ONE_EPOCH]), Options(runs=one_epoch.runs), events.append)
+    assert path.name == "model.keras"
+    assert path.parent.parent == one_epoch.runs / ".artifacts"
+    assert [(event.name, event.cached) for event in events if isinstance(event, StageBegan)] == [("train", True)]
+
+
+def test_a_recipe_that_only_quantizes_trains_nothing(one_epoch: Run) -> None:
+    """Asking for its trained model is refused."""
+    read = read_recipe(RECIPE)
+    only = read.recipe.model_copy(update={"stage": read.recipe.stage[-1:]})
+    with pytest.raises(RecipeError, match="trains nothing"):
+        trained(ReadRecipe(only, read.folder), Options(runs=one_epoch.runs), lambda _: None)
 
 
 def test_second_run_needs_no_tensorflow(one_epoch: Run, tmp_path: Path) -> None:
