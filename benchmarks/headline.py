@@ -29,6 +29,7 @@ def recipes() -> dict[str, list[str]]:
         "digits-int8": ["digits-int8"],
         "lenet300-int8": ["lenet300-int8"],
         "lenet5-int8": ["lenet5-int8"],
+        "lenet5-small": ["lenet5-small"],
         "resnet8-pretrained": [
             str(HERE / "recipes" / "resnet8-pretrained.toml"),
             "--set",

@@ -11,35 +11,43 @@ from energy import INDEX_BITS, joules, watts
 from experiments import DENSITIES
 from stats import RESULTS, Interval, errors, interval, less_error, runs_of, spread
 
-POINTS = "points of error less, 95 % interval over seeds"
+POINTS = "points"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A line of the table. ``reached`` is None where the results are not there yet."""
+    """A line of the table.
+
+    ``verdict`` is reached or missed for a target; for a paper's claim it holds, is refuted, or is not shown.
+    """
 
     paper: str
     claim: str
     target: str
     ours: str
-    reached: bool | None
+    verdict: str
 
-    @property
-    def verdict(self) -> str:
-        """The word of the last column."""
-        return {True: "reached", False: "missed", None: "not run yet"}[self.reached]
+
+def not_run(paper: str, claim: str, target: str) -> Claim:
+    """A line whose results are not there yet."""
+    return Claim(paper, claim, target, "–", "not run yet")
+
+
+def judged(reached: bool) -> str:
+    """The verdict on a target."""
+    return "reached" if reached else "missed"
 
 
 def headline(name: str, paper: str, claim: str, times: float, error: float) -> Claim:
     """Times fewer non-zero parameters than the dense net, at no more error."""
     target, runs = f"≥ {times:g}x at ≤ {error:g} %", runs_of(name)
     if len(runs) < 3:
-        return Claim(paper, claim, target, "–", None)
+        return not_run(paper, claim, target)
     found = errors(name)
     least = min(run["dense_parameters"] / run["nonzero"] for run in runs)
     packed = statistics.mean(run["compressed_bytes"] for run in runs)
     ours = f"{least:.1f}x at {spread(found)} %, {len(runs)} seeds, {packed / 1000:.1f} kB compressed"
-    return Claim(paper, claim, target, ours, statistics.mean(found) <= error and least >= times)
+    return Claim(paper, claim, target, ours, judged(statistics.mean(found) <= error and least >= times))
 
 
 def structured() -> Claim:
@@ -48,14 +56,14 @@ def structured() -> Claim:
     target = "≤ 9-18-65 units at ≤ 0.66 %, int8 ≤ 30 kB, ≥ 3x faster than dense"
     timed = RESULTS / "latency.json"
     if len(runs) < 3 or not timed.exists():
-        return Claim(paper, "9-18-65 units at 0.66 %", target, "–", None)
+        return not_run(paper, "9-18-65 units at 0.66 %", target)
     found, size = errors("lenet5-structured"), max(run["model_bytes"] for run in runs)
     ratio = json.loads(timed.read_text())["dense_over_structured"]["median"]
     widths = runs[0]["recipe"]["stage"][1]["widths"]
     units = "-".join(str(widths[layer]) for layer in ("conv1", "conv2", "fc1"))
     ours = f"{units} units at {spread(found)} %, {size:,} B, {ratio:.2f}x faster"
     reached = statistics.mean(found) <= 0.66 and size <= 30_000 and ratio >= 3.0
-    return Claim(paper, "9-18-65 units at 0.66 %", target, ours, reached)
+    return Claim(paper, "9-18-65 units at 0.66 %", target, ours, judged(reached))
 
 
 def orderings() -> Iterator[Claim]:
@@ -69,7 +77,7 @@ def orderings() -> Iterator[Claim]:
     )
     for claim, better, worse in pairs:
         found = _over_densities(better, worse)
-        yield _difference(paper, claim, "interval above 0", found)
+        yield _difference(paper, claim, found)
 
 
 def ablations() -> Iterator[Claim]:
@@ -83,24 +91,24 @@ def ablations() -> Iterator[Claim]:
         ("L2 throughout is better than L1 then L2", "base", "l1-then-l2"),
     )
     for claim, better, worse in rules:
-        yield _difference(paper, claim, "interval above 0", less_error(f"ablation-{better}", f"ablation-{worse}"))
+        yield _difference(paper, claim, less_error(f"ablation-{better}", f"ablation-{worse}"))
     with_dead, without = runs_of("ablation-dead-stay"), runs_of("ablation-base")
     claim, target = "dead units can go", "fewer parameters, the same answers"
     if not with_dead or not without:
-        yield Claim(paper, claim, target, "–", None)
+        yield not_run(paper, claim, target)
         return
     pairs = list(zip(with_dead, without, strict=True))
     saved = [100 * (1 - b["parameters"] / a["parameters"]) for a, b in pairs]
     changed = max(abs(a["wrong"] - b["wrong"]) for a, b in pairs)
     ours = f"{spread(saved)} % fewer parameters in the graph; wrong answers differ by {changed} at most"
-    yield Claim(paper, claim, target, ours, min(saved) > 0 and changed == 0)
+    yield Claim(paper, claim, target, ours, judged(min(saved) > 0 and changed == 0))
 
 
 def allocation() -> Claim:
     """Densities by sensitivity against one for all."""
     found = less_error("allocated-sensitivity", "allocated-local")
     claim = "densities by sensitivity beat one density, LeNet-300-100 at 25x"
-    return _difference("Han 2015, Fig. 6", claim, "≥ 0.3 point", found, 0.3)
+    return _difference("Han 2015, Fig. 6", claim, found, 0.3)
 
 
 def scopes() -> Iterator[Claim]:
@@ -108,7 +116,7 @@ def scopes() -> Iterator[Claim]:
     for density in ("0.08", "0.04"):
         claim = f"local ranking is better than global, LeNet-300-100 at {1 / float(density):g}x"
         found = less_error(f"scope-local-{density}", f"scope-global-{density}")
-        yield _difference("Khan & Mandal 2023, 2305.08075", claim, "decided", found, None)
+        yield _difference("Khan & Mandal 2023, 2305.08075", claim, found)
 
 
 def conv_dense() -> Iterator[Claim]:
@@ -116,7 +124,7 @@ def conv_dense() -> Iterator[Claim]:
     for less, word in (("", "half of the parameters"), ("-more", "a fifth of the parameters")):
         claim = f"cutting convolutions is better than cutting dense layers, LeNet-5 at {word} and of the bytes"
         found = less_error(f"cut-conv{less}", f"cut-dense{less}")
-        yield _difference("Khan & Mandal 2023 against Han 2015", claim, "decided", found, None)
+        yield _difference("Khan & Mandal 2023 against Han 2015", claim, found)
 
 
 def surgeon() -> Iterator[Claim]:
@@ -125,7 +133,7 @@ def surgeon() -> Iterator[Claim]:
     for better, worse in (("obs", "obd"), ("obd", "magnitude")):
         found = less_error(f"one-shot-{better}", f"one-shot-{worse}")
         claim = f"{better.upper()} is no worse than {worse.upper() if worse == 'obd' else worse}"
-        yield _difference(paper, claim, "≥ 0", found)
+        yield _difference(paper, claim, found, 0.0)
 
 
 def hinton() -> Iterator[Claim]:
@@ -134,7 +142,7 @@ def hinton() -> Iterator[Claim]:
     alone, taught = _wrong("hinton-alone"), _wrong("hinton-distilled")
     shifted, teacher = _wrong("hinton-distilled-shifted"), _wrong("hinton-teacher")
     if len(shifted) < 5 or not teacher:
-        yield Claim(paper, "67 / 146 / 74 wrong", "student ≤ 70 (mean of 5)", "–", None)
+        yield not_run(paper, "67 / 146 / 74 wrong", "student ≤ 70 (mean of 5)")
     else:
         best = min(statistics.mean(taught), statistics.mean(shifted))
         ours = (
@@ -142,16 +150,17 @@ def hinton() -> Iterator[Claim]:
             f"distilled on shifted pictures {spread(shifted)}"
         )
         claim = "teacher 67, student alone 146, distilled 74 wrong"
-        yield Claim(paper, claim, "distilled ≤ 70 (mean of 5)", ours, best <= 70)
+        yield Claim(paper, claim, "distilled ≤ 70 (mean of 5)", ours, judged(best <= 70))
     unseen = RESULTS / "missing3.json"
     target = "≤ 109 with the bias put right"
     if not unseen.exists():
-        yield Claim(paper, "never having seen a 3: 206, bias put right 109", target, "–", None)
+        yield not_run(paper, "never having seen a 3: 206, bias put right 109", target)
         return
     runs = json.loads(unseen.read_text())["runs"]
     before, after = ([run[key] for run in runs] for key in ("wrong", "wrong_with_bias"))
     ours = f"{spread(before)}, bias put right {spread(after)}, {len(runs)} seeds"
-    yield Claim(paper, "never having seen a 3: 206, bias put right 109", target, ours, statistics.mean(after) <= 109)
+    reached = judged(statistics.mean(after) <= 109)
+    yield Claim(paper, "never having seen a 3: 206, bias put right 109", target, ours, reached)
 
 
 def assistant() -> Iterator[Claim]:
@@ -161,7 +170,7 @@ def assistant() -> Iterator[Claim]:
         ("through an assistant is better than by the teacher", "assistant-chain", "assistant-teacher"),
         ("by the teacher is better than alone", "assistant-teacher", "assistant-none"),
     ):
-        yield _difference(paper, claim, "interval above 0", less_error(better, worse))
+        yield _difference(paper, claim, less_error(better, worse))
 
 
 def factorized() -> Claim:
@@ -169,27 +178,27 @@ def factorized() -> Claim:
     paper, target = "KerasCompressor; LeNet-5", "≥ 5x fewer parameters in the factorized layers, ≤ 1 point"
     runs = runs_of("factorized")
     if not runs:
-        return Claim(paper, "one error knob", target, "–", None)
+        return not_run(paper, "one error knob", target)
     times = min(run["dense_parameters"] / run["parameters"] for run in runs)
     lost = [100 * (run["stages"][0]["accuracy"] - (1 - run["wrong"] / run["tested"])) for run in runs]
     ours = f"{times:.1f}x over all layers, {spread(lost)} points less than held-out before"
-    return Claim(paper, "one error knob", target, ours, times >= 5 and statistics.mean(lost) <= 1)
+    return Claim(paper, "one error knob", target, ours, judged(times >= 5 and statistics.mean(lost) <= 1))
 
 
 def fetches() -> Iterator[Claim]:
     """Energy of weight fetches."""
     paper, example = "Han 2015, Table 1 (45 nm)", watts(10**9, 20)
-    exact = round(example, 9) == 12.8
+    exact = judged(round(example, 9) == 12.8)
     yield Claim(paper, "a billion connections at 20 Hz: 12.8 W", "12.8 W", f"{example:.1f} W", exact)
     for name in ("lenet300-han", "lenet5-han"):
         runs = runs_of(name)
         if not runs:
-            yield Claim(paper, f"fetches of {name}", "≥ 12x less", "–", None)
+            yield not_run(paper, f"fetches of {name}", "≥ 12x less")
             continue
         dense = joules(runs[0]["dense_parameters"])
         ours = max(joules(run["nonzero"], 32 + INDEX_BITS) for run in runs)
         text = f"{dense * 1e6:.0f} → {ours * 1e6:.1f} µJ, {dense / ours:.1f}x less, 5-bit index included"
-        yield Claim(paper, f"fetches of {name} from DRAM, float32", "≥ 12x less", text, dense / ours >= 12)
+        yield Claim(paper, f"fetches of {name} from DRAM, float32", "≥ 12x less", text, judged(dense / ours >= 12))
 
 
 def all_claims() -> Iterator[Claim]:
@@ -208,15 +217,13 @@ def all_claims() -> Iterator[Claim]:
     yield factorized()
 
 
-def _difference(paper: str, claim: str, target: str, found: Interval | None, least: float | None = 0.0) -> Claim:
-    """A line for points of error saved; without ``least`` both directions decide it, and no interval across 0."""
+def _difference(paper: str, claim: str, found: Interval | None, least: float | None = None) -> Claim:
+    """A line for points of error saved: whether the claim holds, or with ``least`` whether that many were reached."""
+    target = "an interval above 0" if least is None else f"≥ {least:g} point"
     if found is None:
-        return Claim(paper, claim, target, "–", None)
-    if least is None:
-        word = "holds" if found.low > 0 else "the other way" if found.high < 0 else "no difference shown"
-        return Claim(paper, claim, target, f"{found} {POINTS}: {word}", True)
-    reached = found.mean >= least if least or target.startswith("≥") else found.low > 0
-    return Claim(paper, claim, target, f"{found} {POINTS}", reached)
+        return not_run(paper, claim, target)
+    word = "holds" if found.low > 0 else "refuted" if found.high < 0 else "not shown"
+    return Claim(paper, claim, target, f"{found} {POINTS}", word if least is None else judged(found.mean >= least))
 
 
 def _over_densities(better: str, worse: str) -> Interval | None:

@@ -143,7 +143,7 @@ def explain(found: Channels, more: dict[int, str] | None = None) -> list[str]:
         why = f"stays: {frozen[root]}" if root in frozen else "cut together"
         line = f"{', '.join(names)}: {why}"
         lines[line] = lines.get(line, 0) + 1
-    return [f"{count} channels of {line}" for line, count in lines.items()]
+    return [f"{count} channel{'s' if count > 1 else ''} of {line}" for line, count in lines.items()]
 
 
 def _pass(found: Channels, operation: Any, inputs: list[Ids], node: Any) -> list[Ids]:

@@ -83,7 +83,7 @@ def test_no_words_at_all_show_the_help(work: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("bramble build len", "lenet300-int8\nlenet5-int8"),
+        ("bramble build len", "lenet300-int8\nlenet5-int8\nlenet5-small"),
         ("bramble bench some.zip lo", "local"),
         ("bramble build zzz", ""),
     ],
