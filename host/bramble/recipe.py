@@ -88,7 +88,7 @@ class Prune(Taught):
     do: Literal["prune"]
     density: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of the kernels' weights that is kept, over the whole model or (scope = "local") in each layer."""
-    densities: dict[str, Annotated[float, Field(gt=0, le=1)]] | None = None
+    densities: dict[str, Annotated[float, Field(gt=0, le=1)]] | None = Field(default=None, min_length=1)
     """The share kept in each layer, by name; layers that are not named stay whole."""
     quality: Positive | None = None
     """A weight stays if |w| ≥ quality · std(layer), Han's threshold."""
@@ -107,7 +107,7 @@ class Prune(Taught):
     """alternate prunes and retrains dense layers while convolutions (and batch norm) are frozen, then the other way, as
     Han does. The epochs are shared: the first half goes to the dense layers, the second to the convolutions."""
     rescale_dropout: bool = True
-    """Han's rule: retrain with rate · sqrt(share of connections kept) in the model's Dropout layers."""
+    """Han's rule: retrain with rate · sqrt(share kept of the connections of the layer before) in Dropout layers."""
     survivors: Literal["keep", "reinitialise"] = "keep"
     """An ablation: train the surviving connections from fresh weights instead of their own."""
     probabilistic: bool = False

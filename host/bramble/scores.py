@@ -25,6 +25,7 @@ from bramble_agent.wire import Pixels
 
 Scores = list[NDArray[np.float64]]
 BATCH = 64
+DRAWS = 8  # of random signs: 2,048 pictures know a curvature to about 9 %
 
 
 def magnitude(layers: Sequence[keras.Layer]) -> Scores:
@@ -54,12 +55,14 @@ def obd(model: keras.Model, layers: Sequence[keras.Layer], images: Images, pixel
     Estimated without bias: for independent random signs s, E[(∂ Σ s_nk·z_nk / ∂w)²] = Σ over n, k of (∂z_nk/∂w)²
     (Bekas, Kokiopoulou, Saad 2007).
     """
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(images), model.output_shape[-1])).astype(np.float32)
+    generator = np.random.default_rng(0)
     total = [np.zeros(own_kernel(layer).shape) for layer in layers]
-    for grads in _gradients(model, layers, images, pixels, signs, lambda s, z: keras.ops.sum(s * z)):
-        total = [sum_ + np.square(grad) for sum_, grad in zip(total, grads, strict=True)]
+    for _ in range(DRAWS):
+        signs = generator.choice([-1.0, 1.0], (len(images), model.output_shape[-1])).astype(np.float32)
+        for grads in _gradients(model, layers, images, pixels, signs, lambda s, z: keras.ops.sum(s * z)):
+            total = [sum_ + np.square(grad) for sum_, grad in zip(total, grads, strict=True)]
     kernels = [np.asarray(own_kernel(layer), dtype=np.float64) for layer in layers]
-    return [0.5 * sum_ / len(images) * np.square(w) for sum_, w in zip(total, kernels, strict=True)]
+    return [0.5 * sum_ / (DRAWS * len(images)) * np.square(w) for sum_, w in zip(total, kernels, strict=True)]
 
 
 def _gradients(

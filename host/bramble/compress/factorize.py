@@ -25,6 +25,7 @@ from bramble.low_rank import split_kernel, split_matrix
 from bramble.recipe import Factorize
 from bramble.rewire import demand_plain, with_chains
 from bramble.work import Work
+from bramble.zeros import alive
 
 layers = keras.layers
 Parts = dict[str, NDArray[np.float64]]
@@ -95,6 +96,10 @@ def _tell(parts: dict[str, Parts], thin: dict[str, Any], work: Work) -> None:
     whole = [name for name in parts if name not in thin]
     rest = f"; left whole: {', '.join(whole)}" if whole else ""
     work.on_event(Note(f"factorize: {before:,} weights of {', '.join(thin)} as {after:,}{rest}"))
+    pruned = [name for name, layer in thin.items() if not alive([layer])[0].all()]
+    if pruned:
+        said = f"factorize: an earlier prune left zeros in {', '.join(pruned)}; their factors have none"
+        work.on_event(Note(said, warning=True))
 
 
 def _chain(layer: Any, parts: Parts) -> list[Any]:

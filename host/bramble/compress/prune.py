@@ -3,8 +3,8 @@
     keep = score ≥ threshold, w ← keep · w after every step; the threshold rises while training goes on
 
 The threshold comes from a density (over all layers, or in each), from densities by layer, or from q·std(layer) as in
-the paper. Dropout in retraining is Han's rate · sqrt(kept share). Zeros make a file small once it is coded; they make
-no dense runtime faster.
+the paper. Dropout in retraining is Han's rate · sqrt(share kept of the layer before it). Zeros make a file small once
+it is coded; they make no dense runtime faster.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
     if how.dropout is not None:
         model = with_dropout(model, how.dropout)
     aims = _aims(how, model, work)
-    if how.rescale_dropout:
-        model = _rescaled(model, aims)
+    if how.rescale_dropout and any(dropout_rates(model).values()):
+        model = _rescaled(model, how, aims, work)
     for phase in phases(how, model):
         with resting(phase.resting):
             _one_phase(model, phase, aims, work, lesson)
@@ -68,9 +68,11 @@ def _one_phase(model: keras.Model, phase: Phase, aims: list[float], work: Work, 
 
         def spread(done: float) -> None:
             nonlocal masks
-            masks = course.masks(with_margin(ranked(), masks) if how.regrow else ranked(), done)
+            masks = course.masks(with_margin(ranked(), masks) if how.regrow else ranked(), done, masks)
             change(held, [masks[number] for number in mine])
 
+        if how.criterion != "obs":
+            course.demand_all_layers(ranked(), layers)
         if how.criterion == "obs":
             masks = _operate(model, phase, course, work)
             put(held, [masks[number] for number in mine])
@@ -146,7 +148,9 @@ def _operate(model: keras.Model, phase: Phase, course: Course, work: Work) -> Ma
     """Cut to the density at once, by the surgeon's costs, and let the survivors make up for it."""
     layers = prunable(model)
     surgeon = Surgeon.of(model, layers, _sample(work), work.pixels)
-    masks = course.masks(_weighted(phase.how, layers, surgeon.saliencies(course.alive)), 1.0)
+    costs = _weighted(phase.how, layers, surgeon.saliencies(course.alive))
+    course.demand_all_layers(costs, layers)
+    masks = course.masks(costs, 1.0, course.alive)
     surgeon.compensate(phase.layers, masks)
     return masks
 
@@ -174,13 +178,24 @@ def _ramped(how: Prune, work: Work, lesson: Lesson, spread: Callable[[float], No
     return replace(lesson, callbacks=(*lesson.callbacks, ramp), unsettled=math.ceil(last / steps) - 1)
 
 
-def _rescaled(model: keras.Model, aims: list[float]) -> keras.Model:
-    """Han's dropout rule: D_r = D_o · sqrt(C_ir / C_io), with the share of connections kept in the whole model."""
-    rates = dropout_rates(model)
-    if not any(rates.values()):
-        return model
-    share = float(np.average(aims, weights=[math.prod(layer.kernel.shape) for layer in prunable(model)]))
-    return with_rates(model, {name: rate * math.sqrt(share) for name, rate in rates.items()})
+def _rescaled(model: keras.Model, how: Prune, aims: list[float], work: Work) -> keras.Model:
+    """Han's dropout rule: D_r = D_o · sqrt(C_ir / C_io), with the connections of the layer before each Dropout.
+
+    C_ir are those left if the scores stayed as they are now. A rate that the stage sets is that of the whole layer;
+    otherwise an earlier pruning has had its part of the rule, and C_io counts what lives.
+    """
+    layers = prunable(model)
+    course = Course.of(how, layers, [], aims, work.seed)
+    left = course.demand_all_layers(_ranking(how, model, work)(), layers)
+    whole = [np.ones_like(mask) for mask in course.alive] if how.dropout is not None else course.alive
+    share_of = {
+        layer.name: min(1.0, float(kept.sum()) / max(1, int(before.sum())))
+        for layer, kept, before in zip(layers, left, whole, strict=True)
+    }
+    shares, share = dict[str, float](), next(iter(share_of.values()))  # a Dropout before all layers goes by the first
+    for layer in model.layers:
+        shares[layer.name] = share = share_of.get(layer.name, share)
+    return with_rates(model, {name: rate * math.sqrt(shares[name]) for name, rate in dropout_rates(model).items()})
 
 
 def _reinitialise(layers: list[keras.Layer], seed: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -234,7 +235,8 @@ def test_sensitivity_keeps_the_total(trained: keras.Model, digits: Dataset, chan
 def test_dead_units_go(trained: keras.Model, digits: Dataset) -> None:
     """At a density of 1 % some of 16, 32 and 32 die; without them the same answers, and the next stages work."""
     whole, alive = (
-        prune(copied(trained), how(density=0.01, remove_dead=remove), quiet(digits), PLAIN) for remove in (False, True)
+        prune(copied(trained), how(density=0.01, scope="local", remove_dead=remove), quiet(digits), PLAIN)
+        for remove in (False, True)
     )
     assert names(alive) == names(whole)
     assert alive.count_params() < 0.5 * whole.count_params()
@@ -274,19 +276,55 @@ def rates(model: keras.Model) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "rate"),
+    ("changes", "expected"),
     [
-        ({"density": 0.25}, 0.25),  # 0.5 · √0.25
-        ({"density": None, "densities": {"fc1": 0.5}}, 0.5 * math.sqrt((9_600 + 30_000 + 1_000) / 50_200)),
-        ({"density": 0.25, "rescale_dropout": False}, 0.5),
-        ({"density": 1.0}, 0.5),
+        ({"density": 0.25, "scope": "local"}, [0.25, 0.25]),  # 0.5 · √0.25
+        ({"density": None, "densities": {"fc1": 0.36}}, [0.3, 0.5]),  # behind fc2 nothing changes
+        ({"density": 0.25, "rescale_dropout": False}, [0.5, 0.5]),
+        ({"density": 1.0}, [0.5, 0.5]),
     ],
     ids=str,
 )
-def test_dropout_is_hans_rule(digits: Dataset, changes: dict[str, object], rate: float) -> None:
-    """D_r = D_o·√(C_ir/C_io), with the connections of 64 → 300 → 100 → 10 counted by hand."""
+def test_dropout_is_hans_rule(digits: Dataset, changes: dict[str, object], expected: list[float]) -> None:
+    """D_r = D_o·√(C_ir/C_io), with the connections of the layer before each Dropout."""
     model = prune(lenet300.build((8, 8, 1), 10), how(dropout=0.5, **changes), quiet(digits), PLAIN)
-    assert rates(model) == pytest.approx([rate, rate])
+    assert rates(model) == pytest.approx(expected, rel=1e-3)
+
+
+def test_dropout_follows_what_a_global_ranking_leaves(digits: Dataset) -> None:
+    """Ranked together, layers keep different shares: each Dropout goes by the layer before it."""
+    model = prune(lenet300.build((8, 8, 1), 10), how(dropout=0.5, density=0.3), quiet(digits), PLAIN)
+    kernels = [np.asarray(model.get_layer(name).kernel) for name in ("fc1", "fc2")]
+    assert rates(model) == pytest.approx([0.5 * math.sqrt(np.mean(kernel != 0)) for kernel in kernels])
+
+
+def test_hans_rule_does_not_compound(digits: Dataset) -> None:
+    """Pruned to 25 % and then to 4 %, a rate of 0.5 becomes 0.5·√0.04, as if it had been done at once."""
+    once = prune(lenet300.build((8, 8, 1), 10), how(dropout=0.5, density=0.25, scope="local"), quiet(digits), PLAIN)
+    twice = prune(once, how(density=0.04, scope="local"), quiet(digits), PLAIN)
+    assert rates(twice) == pytest.approx([0.1, 0.1], rel=1e-2)
+
+
+def test_a_scope_that_empties_a_layer_is_refused(digits: Dataset) -> None:
+    """Weights of one layer far below the others': ranked together, none of them would be left."""
+    model = lenet300.build((8, 8, 1), 10)
+    model.get_layer("fc2").kernel.assign(np.asarray(model.get_layer("fc2").kernel) * 1e-6)
+    with pytest.raises(RecipeError, match=r"density = 0.2 nothing would be left of fc2"):
+        prune(model, how(density=0.2), quiet(digits), PLAIN)
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "obd"])
+def test_what_is_pruned_stays_so_whatever_the_scores(digits: Dataset, criterion: str) -> None:
+    """Weights behind black pixels score 0 like pruned ones: none of those comes back, and the density is exact."""
+    seen: list[list[np.ndarray]] = []  # type: ignore[type-arg]
+    model = lenet300.build((8, 8, 1), 10)
+    layers_ = [model.get_layer(name) for name in ("fc1", "fc2", "fc3")]
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append([np.asarray(layer.kernel) != 0 for layer in layers_])
+    )
+    prune(model, how(density=0.9, criterion=criterion, epochs=1), quiet(digits), replace(PLAIN, callbacks=(look,)))
+    assert sum(np.count_nonzero(mask) for mask in seen[-1]) == pytest.approx(0.9 * 50_200, abs=1)
+    assert all(not (new & ~old).any() for old, new in zip(seen[1], seen[-1], strict=True))
 
 
 def test_models_own_dropout_is_rescaled_too(digits: Dataset) -> None:
