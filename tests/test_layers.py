@@ -26,7 +26,8 @@ AGENT_FLOORS = (
 )
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
-    "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.compress bramble.fleet "
+    "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
+    "bramble.compress bramble.fleet "
     "bramble.report bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.recipe bramble.seen bramble.fleet.types bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
@@ -90,6 +91,7 @@ THIRD_PARTY = {
     "bramble.low_rank": "numpy tensorly",
     "bramble.rewire": "keras",
     "bramble.channels": "keras numpy",
+    "bramble.copying": "keras",
     "bramble.rebuild": "keras numpy",
     "bramble.flatten": "keras",
     "bramble.layers_table": "keras numpy",

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from bramble.copying import copy_weights
 from bramble.errors import RecipeError, TrainingDiverged, UsageError
 from bramble.reporter import Reporter
 from bramble.tuning import Augment, Tuning
@@ -246,7 +247,7 @@ def with_rates(model: keras.Model, rates: dict[str, float]) -> keras.Model:
         return layer.__class__.from_config(layer.get_config() | changed)
 
     copy = keras.models.clone_model(model, clone_function=copied)
-    copy.set_weights(model.get_weights())
+    copy_weights(model, copy)
     return copy
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from bramble.channels import nodes
+from bramble.copying import copy_weights
 from bramble.errors import IncompatibleError
 
 
@@ -38,7 +39,7 @@ def flatten(model: keras.Model) -> keras.Model:
     flat = keras.Model(*shaped, name=model.name)
     for old, new in copies.made.values():
         if isinstance(old, keras.Layer):
-            new.set_weights(old.get_weights())
+            copy_weights(old, new)
     return flat
 
 

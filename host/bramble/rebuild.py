@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.channels import Channels, Use
+from bramble.copying import put_weights
 
 layers = keras.layers
 
@@ -33,7 +34,7 @@ def without(model: keras.Model, found: Channels, gone: set[int]) -> keras.Model:
     for layer in model.layers:
         if layer.weights:
             weights = _sliced(layer, *kept[layer.name]) if layer.name in kept else layer.get_weights()
-            smaller.get_layer(layer.name).set_weights(weights)
+            put_weights(smaller.get_layer(layer.name), weights)
     return smaller
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from bramble.copying import copy_weights
 from bramble.errors import IncompatibleError
 
 
@@ -42,5 +43,5 @@ def with_chains(model: keras.Model, chains: Mapping[str, Sequence[keras.Layer]])
     changed = keras.models.clone_model(graph, call_function=called)
     for layer in model.layers:
         if layer.weights and layer.name not in chains:
-            changed.get_layer(layer.name).set_weights(layer.get_weights())
+            copy_weights(layer, changed.get_layer(layer.name))
     return changed

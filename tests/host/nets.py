@@ -7,11 +7,13 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from bramble.copying import copy_weights
+
 
 def copied(model: keras.Model) -> keras.Model:
     """Another model of the same layers and weights."""
     copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy_weights(model, copy)
     return copy
 
 

@@ -19,6 +19,7 @@ import zlib
 
 import keras
 
+from bramble.copying import copy_adapted
 from bramble.fit import Lesson, fit, with_dropout
 from bramble.recipe import Distill
 from bramble.work import Work
@@ -38,7 +39,12 @@ def distill(model: keras.Model, how: Distill, work: Work, lesson: Lesson) -> ker
 
 
 def _born_again(model: keras.Model, seed: int) -> keras.Model:
-    """The same layers with new random weights, and other ones in each generation: the old weights decide them too."""
+    """The same layers with new random weights, and other ones in each generation: the old weights decide them too.
+
+    What Normalization layers were adapted to stays: it is of the data, and training does not bring it back.
+    """
     old = b"".join(weight.tobytes() for weight in model.get_weights())
     keras.utils.set_random_seed((seed + zlib.crc32(old)) % 2**32)
-    return keras.models.clone_model(model)
+    new = keras.models.clone_model(model)
+    copy_adapted(model, new)
+    return new
