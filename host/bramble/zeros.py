@@ -1,9 +1,10 @@
 """Zeros of an earlier pruning stay zero in the stages after it, or training on would fill them again.
 
 They are known by the kernels themselves: training leaves no weight at exactly 0, pruning leaves many. So they are found
-wherever the model comes from: the stage before, an artifact, a slimmed copy, a user's file. A model counts as pruned if
-NOTICED of its kernels' weights are zeros; a kernel of nothing but zeros does not speak for it (some initialisers make
-such), but is held where the others do.
+wherever the model comes from: the stage before, an artifact, a slimmed copy, a user's file. Each layer is looked at
+alone, however small it is beside the others: it counts as pruned if NOTICED of its kernel's weights are zeros, but not
+all of them (some initialisers make such). Where one layer counts, the zeros of all are held: a ranking over the whole
+model may take few weights of one kernel, or every weight of another.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from bramble.events import Note, OnEvent
 from bramble.masks import Masks, masked, prunable, put
@@ -22,12 +24,16 @@ NOTICED = 0.01
 
 
 def alive(layers: Sequence[keras.Layer]) -> Masks:
-    """True where a weight lives: everywhere, unless an earlier pruning left its zeros in these layers' kernels."""
+    """True where a weight lives: everywhere, unless an earlier pruning left its zeros in one of these kernels."""
     masks = [np.asarray(layer.kernel) != 0 for layer in layers]
-    zeros = sum(np.count_nonzero(~mask) for mask in masks if mask.any())
-    if zeros < NOTICED * sum(mask.size for mask in masks):
-        return [np.ones_like(mask) for mask in masks]
-    return masks
+    if any(_pruned(mask) for mask in masks):
+        return masks
+    return [np.ones_like(mask) for mask in masks]
+
+
+def _pruned(mask: NDArray[np.bool_]) -> bool:
+    """Whether one kernel counts as pruned."""
+    return bool(mask.any() and np.count_nonzero(~mask) >= NOTICED * mask.size)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from bramble.masks import prunable
 from bramble.recipe import Distill, Prune, Slim, Train
 from bramble.work import Work
 from bramble.zeros import alive
+from bramble_zoo import lenet300
 
 from .conftest import GRAY8, quiet
 from .nets import copied
@@ -63,6 +64,30 @@ def test_what_lives_by_hand() -> None:
 def test_an_initialisers_zeros_live() -> None:
     """A kernel that begins as zeros was not pruned: everything lives."""
     assert all(mask.all() for mask in alive(dense([[1.0, 2.0]], [[0.0], [0.0]])))
+
+
+def test_a_small_layer_speaks_for_itself() -> None:
+    """Four zeros of ten weights are many, though few beside the 2,000 of the other layer, which may be whole or not."""
+    small_, kernel = [[0.0, 0.0, 0.0, 0.0, *[1.0] * 6]], np.ones((50, 40))
+    whole, pruned = alive(dense(kernel.tolist(), small_))
+    assert (np.count_nonzero(~whole), np.count_nonzero(~pruned)) == (0, 4)
+
+
+def test_where_one_layer_counts_all_zeros_are_held() -> None:
+    """A ranking over the whole model may take a single one of a layer's 200 weights: it stays removed too."""
+    kernel = np.ones((20, 10))
+    kernel[0, 0] = 0
+    masks = alive(dense(kernel.tolist(), [[1.0, 0.0]]))
+    assert [np.count_nonzero(~mask) for mask in masks] == [1, 1]
+
+
+def test_zeros_of_a_small_pruned_layer_last(digits: Dataset) -> None:
+    """LeNet-300's last layer at 60 %, 400 of all 76,000 weights: it has as many after another epoch."""
+    keras.utils.set_random_seed(3)
+    model = lenet300.build((8, 8, 1), 10)
+    how = Prune.model_validate({"do": "prune", "epochs": 0, "densities": {"fc3": 0.6}, "remove_dead": False})
+    found = train(prune(model, how, quiet(digits), PLAIN), Train(do="train", **ONCE), quiet(small(digits)))
+    assert [np.count_nonzero(kernel == 0) for kernel in kernels(found)] == [0, 0, 400]
 
 
 @pytest.mark.parametrize(("zeros", "held"), [(1, 0), (2, 2)])
