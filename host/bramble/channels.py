@@ -154,9 +154,21 @@ def _pass(found: Channels, operation: Any, inputs: list[Ids], node: Any) -> list
             found.freeze(row, "the model's input")
         return rows
     for kinds, rule in _RULES:
-        if isinstance(operation, kinds):
+        if isinstance(operation, kinds) and _keeps_width(operation, node):
             return [rule(found, operation, inputs, node)]
     return _unknown(found, operation, inputs, node)
+
+
+def _keeps_width(layer: Any, node: Any) -> bool:
+    """Whether a layer's activation, if it has one, gives as many channels as it gets: glu does not.
+
+    Asked of the function itself: Keras takes it for granted and states the shape of its input.
+    """
+    activation, shape = getattr(layer, "activation", None), node.output_tensors[0].shape
+    if activation is None:
+        return True
+    probe = keras.ops.zeros((*[1] * (len(shape) - 1), shape[-1]))
+    return bool(activation(probe).shape[-1] == shape[-1])
 
 
 def _fresh(found: Channels, layer: Any, inputs: list[Ids], node: Any) -> Ids:
@@ -207,7 +219,7 @@ def _side_by_side(found: Channels, layer: Any, inputs: list[Ids], node: Any) -> 
 
 
 def _unknown(found: Channels, layer: Any, inputs: list[Ids], node: Any) -> list[Ids]:
-    """A layer that is not known: nothing it touches may change."""
+    """A layer that is not known, or whose activation changes the width: nothing it touches may change."""
     found.unknown.append(layer.name)
     outputs = [found.new(tensor.shape[-1] or 1) for tensor in node.output_tensors]
     for row in (*inputs, *outputs):

@@ -132,10 +132,10 @@ def _normalised(layer: Any, value: Values) -> Values:
 
 
 def _elementwise(function: Any, value: Values) -> Values:
-    """What a function of each number alone makes of the known values."""
+    """What a function of each number alone makes of the known values; nothing is known where it changes the width."""
     known = np.isfinite(value)
-    got = function(keras.ops.convert_to_tensor(np.where(known, value, 0.0)[None], "float32"))
-    return np.where(known, np.asarray(got, dtype=np.float64)[0], np.nan)
+    got = np.asarray(function(keras.ops.convert_to_tensor(np.where(known, value, 0.0)[None], "float32")), np.float64)
+    return np.where(known, got[0], np.nan) if got.shape[-1] == len(value) else np.full_like(value, np.nan)
 
 
 _JOINED: dict[Any, Callable[[Values], Values]] = {

@@ -126,6 +126,24 @@ def test_what_freezes_its_channels(middle: layers.Layer, why: str) -> None:
     assert found.unknown == (["odd"] if "not known" in why else [])
 
 
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [
+        (layers.Activation("glu", name="odd"), "Activation"),
+        (layers.Activation(lambda x: keras.ops.concatenate([x, -x], -1), name="odd"), "Activation"),
+        (layers.Conv2D(6, 1, activation="glu", name="odd"), "Conv2D"),
+        (layers.DepthwiseConv2D(1, activation="glu", name="odd"), "DepthwiseConv2D"),
+    ],
+    ids=["halved", "doubled", "inside a convolution", "inside a depthwise one"],
+)
+def test_an_activation_that_changes_the_width_is_unknown(odd: layers.Layer, kind: str) -> None:
+    """It is named, and freezes what it touches; Keras itself states a wrong shape for it."""
+    found = with_middle(odd)
+    assert groups(found) == {("after",): 4}
+    assert found.unknown == ["odd"]
+    assert f"odd ({kind}) is not known" in reasons(found)
+
+
 def test_softmax_inside_keeps_its_own_layer_only() -> None:
     """A convolution with a softmax stays; what it reads may go."""
     assert groups(with_middle(layers.Conv2D(4, 1, activation="softmax", name="odd"))) == {("before",): 4, ("after",): 4}

@@ -225,6 +225,20 @@ def test_any_masks(seed: int, name: str) -> None:
     assert without_dead(alive) is alive
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_activation_that_halves_the_width(inside: bool) -> None:
+    """Around glu channels stay, though a constant comes in (gate of unit 0 shut by a bias); further up dead ones go."""
+    pixels = keras.Input((6, 6, 2))
+    x = layers.Conv2D(4, 1, name="first")(pixels)
+    x = layers.Conv2D(4, 1, activation="glu" if inside else None, name="second")(x)
+    x = x if inside else layers.Activation("glu", name="halved")(x)
+    model = scrambled(keras.Model(pixels, layers.GlobalAveragePooling2D()(x)))
+    cut(model, "first", [1], "into")
+    cut(model, "second", [0], "into")
+    alive = same_answers(model)
+    assert widths(alive) == {"first": 4 if inside else 3, "second": 4}
+
+
 def test_a_sequential_model_stays_one() -> None:
     """Removal works on a Sequential, which the next stage can train on."""
     model = keras.Sequential(
