@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
+LIBRARIES_OF_STAGE = {"factorize": ("tensorly",)}  # besides LIBRARIES
 EVERY_STAGE = (
     "bramble.audit",
     "bramble.build_model",
+    "bramble.channels",
     "bramble.convert",
+    "bramble.copying",
     "bramble.datasets.types",
     "bramble.evaluate",
     "bramble.fit",
@@ -23,7 +26,6 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
     "factorize": ("bramble.low_rank", "bramble.rewire"),
     "head": ("bramble.rewire",),
     "prune": (
-        "bramble.channels",
         "bramble.constants",
         "bramble.dead",
         "bramble.density",
@@ -34,6 +36,6 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.sensitivity",
         "bramble.surgeon",
     ),
-    "quantize": ("bramble.channels", "bramble.layers_table"),
-    "slim": ("bramble.bn_stats", "bramble.channels", "bramble.rebuild", "bramble.scores", "bramble.widths"),
+    "quantize": ("bramble.layers_table", "bramble_agent.codec", "bramble_agent.runtime"),
+    "slim": ("bramble.bn_stats", "bramble.rebuild", "bramble.scores", "bramble.widths"),
 }

@@ -21,7 +21,7 @@ from bramble.datasets.types import Dataset, Source, split
 from bramble.errors import RecipeError, TrainingDiverged
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
-from bramble.parts import EVERY_STAGE, LIBRARIES, OF_STAGE
+from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_STAGE
 from bramble.reading import ReadRecipe, read_recipe
 from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
@@ -94,11 +94,16 @@ def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
         itself = getattr(stage, "teacher", None) == SELF
         taught = SELF if itself else sha256_file(named) if named else None  # what it is itself is in the key already
         teacher = run.model_file(done) if itself else named
-        code = code_digest(f"bramble.compress.{stage.do}", *OF_STAGE.get(stage.do, ()), *EVERY_STAGE)
-        key = key_of(key, stage.model_dump(exclude={"teacher", "assistants"}), taught, code)
+        key = key_of(key, stage.model_dump(exclude={"teacher", "assistants"}), taught, *made_of(stage.do))
         previous = done[-1] if done else None
         done.append(run.step(run.store, stage.do, key, partial(run.stage, stage, previous, teacher)))
     return done
+
+
+def made_of(do: str) -> tuple[str, dict[str, str]]:
+    """What the results of a technique depend on: the digest of its code, the versions of libraries it alone needs."""
+    code = code_digest(f"bramble.compress.{do}", *OF_STAGE.get(do, ()), *EVERY_STAGE)
+    return code, {name: metadata.version(name) for name in LIBRARIES_OF_STAGE.get(do, ())}
 
 
 def _teacher(run: _Run, stage: Stage) -> Path | None:

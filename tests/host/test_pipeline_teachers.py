@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_args
 
 import keras
 import numpy as np
@@ -17,12 +16,10 @@ from bramble.datasets.types import split
 from bramble.errors import RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson
-from bramble.parts import EVERY_STAGE, OF_STAGE
 from bramble.reading import read_recipe
-from bramble.recipe import Distill, Stage
+from bramble.recipe import Distill
 from bramble_agent.bundle import open_bundle
 from running import Run, run_pipeline
-from sources import imports, sources
 
 from .conftest import quiet
 from .recipes import DISTILL, END, TRAIN, Write, linear, names, runs_of
@@ -189,31 +186,6 @@ def test_a_file_that_is_no_model_is_refused(write: Write) -> None:
     (pupil.parent / "teacher.keras").write_bytes(b"nothing")
     with pytest.raises(RecipeError, match=r"teacher\.keras does not load"):
         run_pipeline(pupil, runs_of(pupil))
-
-
-STAGES = [stage.model_fields["do"].annotation for stage in get_args(get_args(Stage)[0])]
-# of no influence on what a stage computes, or part of the key as values
-OUTSIDE = {
-    "bramble",
-    "bramble.compress",
-    "bramble.errors",
-    "bramble.events",
-    "bramble.recipe",
-    "bramble.tuning",
-    "bramble.work",
-}
-
-
-@pytest.mark.parametrize("name", [get_args(literal)[0] for literal in STAGES])
-def test_every_module_of_a_technique_is_in_its_key(name: str) -> None:
-    """A change of any module of ours that a technique is made of recomputes its stages."""
-    seen, queue = set[str](), [f"bramble.compress.{name}"]
-    while queue:
-        module = queue.pop()
-        if module not in seen and module.startswith("bramble.") and module not in OUTSIDE:
-            seen.add(module)
-            queue += [one.target for one in imports(sources()[module])]
-    assert seen <= {f"bramble.compress.{name}", *OF_STAGE.get(name, ()), *EVERY_STAGE}
 
 
 @pytest.mark.slow
