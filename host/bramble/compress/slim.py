@@ -52,12 +52,20 @@ def slim(model: keras.Model, how: Slim, work: Work, lesson: Lesson) -> keras.Mod
         lefts = ({names: whole[names] * share**power for names, share in shares.items()} for power in powers)
         now, finally_ = (_choose(sets, ranked, how, left) for left in lefts)
         if number == 0 and not finally_:
-            raise RecipeError("slim: no channel can be removed", "a larger ratio, a smaller round_to, or another kind")
+            raise _nothing_to_do(how)
         model = without(model, found, now) if now else model
         if how.epochs > 0 if how.reestimate is None else how.reestimate:
             reestimate(model, _some(work, np.random.default_rng(work.seed)).pixels, work.pixels)
         fit(model, how, work, lesson)
     return model
+
+
+def _nothing_to_do(how: Slim) -> RecipeError:
+    """Why no channel goes."""
+    if how.widths is None:
+        return RecipeError("slim: no channel can be removed", "a larger ratio, a smaller round_to, or another kind")
+    told = ", ".join(f"{name} = {width}" for name, width in how.widths.items())
+    return RecipeError(f"slim: widths {told}: the layers have these widths already", "give smaller ones")
 
 
 def _goal(found: Channels, sets: Sets, how: Slim) -> tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], float]]:

@@ -300,7 +300,8 @@ def test_widths_fall_geometrically(trained: keras.Model, digits: Dataset) -> Non
         (chain(4, normalised=True), {"norm0": 2}, r"no layer 'norm0' with a width"),
         (chain(4), {"conv0": 5}, r"conv0 = 5: the layer has 4"),
         (chain(4), {"out": 1}, r"out = 1: its 2 channels stay"),
-        (chain(4), {"conv0": 4}, r"no channel can be removed"),
+        (chain(4), {"conv0": 4}, r"widths conv0 = 4: the layers have these widths already"),
+        (chain(4), {"out": 2}, r"widths out = 2: the layers have these widths already"),
         (tricky(), {"a": 4, "b": 6}, r"a = 4, b = 6: these layers are cut together"),
         (tricky(), {"b": 7}, r"b = 7 cannot be had"),
     ],
@@ -311,6 +312,17 @@ def test_widths_that_cannot_be_had(model: keras.Model, left: dict[str, int], sai
     with pytest.raises(RecipeError, match=said) as caught:
         named_widths(model, **left)
     assert caught.value.hint
+
+
+def test_glu_is_told_and_left_alone() -> None:
+    """The layers around an activation that halves the width keep theirs."""
+    x = pixels = keras.Input((2, 2, 2))
+    for name in ("a", "b"):
+        x = layers.Conv2D(4, 1, name=name)(x)
+    x = layers.GlobalAveragePooling2D()(layers.Activation("glu", name="halved")(x))
+    slimmer, events = told(scrambled(keras.Model(pixels, x)), NO_DATA, how())
+    assert widths(slimmer) == {"a": 2, "b": 4}
+    assert events[0] == Note("slim: left alone around halved", warning=True)
 
 
 def test_widths_of_layers_that_share_a_part() -> None:
