@@ -14,9 +14,11 @@ SELF = "self"  # as a teacher: the model as it is before the stage
 
 
 class Table(BaseModel):
-    """A table of a recipe: frozen, strict about unknown keys and types."""
+    """A table of a recipe: frozen, strict about unknown keys and types; its numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Augment(Table):

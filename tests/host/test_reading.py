@@ -136,6 +136,41 @@ ratio = 0.5                             # 28
 )
 
 
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(
+    ("old", "key", "name", "line"),
+    [
+        ("density = 0.1 ", "quality", "stage.1.quality", 18),
+        ("density = 0.1 ", "density", "stage.1.density", 18),
+        ("ratio = 0.5 ", "ratio", "stage.3.ratio", 28),
+        ("fc1 = 2.0 ", "fc1", "stage.1.weights.fc1", 20),
+        ("epochs = 2 ", "learning_rate", "stage.0.learning_rate", 12),
+        ("epochs = 2 ", "l2", "stage.0.l2", 12),
+        ("epochs = 2 ", "dropout", "stage.0.dropout", 12),
+        ("shift = 1 ", "shift", "stage.0.augment.shift", 14),
+        ("accuracy = 0.9 ", "p50_ms", "budget.p50_ms", 35),
+    ],
+)
+def test_numbers_are_finite(tmp_path: Path, old: str, key: str, name: str, line: int, number: str) -> None:
+    """TOML knows inf and nan; no knob does."""
+    assert PRUNED.count(old) == 1
+    wanted = write(tmp_path, PRUNED.replace(old, f"{key} = {number} "))
+    assert refused(wanted).message.startswith(f"{wanted}:{line}: {name}: should be a finite number, got {number}")
+
+
+def test_a_range_is_finite() -> None:
+    """The same for the pair of data.range."""
+    assert "data.range: " in refused("digits-int8", "data.range=[0.0, inf]").message
+
+
+@pytest.mark.parametrize("knob", ["learning_rate=inf", "l1=nan", "dropout=nan"])
+def test_overrides_are_finite(knob: str) -> None:
+    """--set reads numbers as TOML does."""
+    key, _, number = knob.partition("=")
+    said = f"--set stage.0.{knob}: stage.0.{key}: should be a finite number, got {number}"
+    assert refused("digits-int8", f"stage.0.{knob}").message == said
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
