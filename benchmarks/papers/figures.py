@@ -61,7 +61,7 @@ def kept_pixels(axes: Axes) -> None:
     kernel = first_layer("lenet300-han")
     shown = axes.imshow((kernel != 0).sum(0).reshape(28, 28), cmap="magma")
     axes.figure.colorbar(shown, ax=axes, label=f"weights left of {len(kernel)}")  # type: ignore[union-attr]
-    axes.set_title("LeNet-300-100, first layer: the centre of the picture is kept")
+    axes.set_title("LeNet-300-100, what its first layer reads")
     axes.axis("off")
 
 
