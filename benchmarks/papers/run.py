@@ -2,9 +2,10 @@
 
     python benchmarks/papers/run.py [CLAIM …]
 
-Choices are made on 5,000 held-out training pictures; the test set is read once, by the last step of each run, from the
-shipped file through the interpreter. Each seed's result goes to results/<experiment>-seed<n>.json as soon as it is
-there. Environment: BRAMBLE_DATA, BRAMBLE_RUNS (where artifacts are kept, "runs" if unset).
+A run makes its own choices on 5,000 held-out training pictures; its last step reads the test set, from the shipped file
+through the interpreter. benchmarks/README.md says what was known of test errors when the recipes were written. Each
+seed's result goes to results/<experiment>-seed<n>.json as soon as it is there. Environment: BRAMBLE_DATA, BRAMBLE_RUNS
+(where artifacts are kept, "runs" if unset).
 """
 
 from __future__ import annotations
@@ -37,9 +38,14 @@ def main() -> None:
         for experiment in experiments_of(claim):
             for seed in experiment.seeds:
                 path = RESULTS / f"{experiment.name}-seed{seed}.json"
-                if not path.exists():
+                if not path.exists() or not _is_kept(experiment, seed):
                     _write(path, _run(experiment, seed))
                 print(_line(json.loads(path.read_text())), flush=True)
+
+
+def _is_kept(experiment: Experiment, seed: int) -> bool:
+    """Whether the file that this seed should leave is there, if it should leave one."""
+    return not experiment.keep or seed != experiment.seeds[0] or (MODELS / f"{experiment.name}.tflite").exists()
 
 
 def _run(experiment: Experiment, seed: int) -> dict[str, Any]:
@@ -73,10 +79,16 @@ def _kept(experiment: Experiment, seed: int, built: Built, report: dict[str, Any
         "model_bytes": report["size"]["model_bytes"],
         "compressed_bytes": report["size"]["shipped_bytes"],
         "stages": [{key: fact for key, fact in stage.items() if key in STAGE} for stage in report["stages"]],
+        "layers": _weights(report),
         "seconds": round(seconds),
         "recipe": experiment.read.recipe.model_dump(mode="json", exclude_defaults=True),
         "provenance": report["provenance"],
     }
+
+
+def _weights(report: dict[str, Any]) -> dict[str, int]:
+    """The weights of each layer's kernel in the shipped model, zeros too, by layer."""
+    return {row["name"]: row["weights"] for row in (report["layers"] or {"rows": []})["rows"]}
 
 
 STAGE = ("name", "parameters", "nonzero", "macs", "packed_bytes", "accuracy", "seconds")
