@@ -148,6 +148,7 @@ def test_same_seed_gives_the_same_bundle_anywhere(one_epoch: Run, tmp_path: Path
     assert run.built.bundle.read_bytes() == one_epoch.built.bundle.read_bytes()
 
 
+@pytest.mark.slow
 def test_fresh_computes_everything_in_place(one_epoch: Run) -> None:
     """With fresh nothing is looked up; the result replaces the old one, which it equals."""
     assert again(one_epoch, fresh=True) == [False, False, False, False]

@@ -47,6 +47,7 @@ def left_by(run: Run, name: str) -> keras.Model:
     return load_model(one.file("model.keras"))
 
 
+@pytest.mark.slow
 def test_the_teacher_is_the_model_before_the_stage(write: Write, heard: list[tuple[list[Any], list[Any]]]) -> None:
     """Student and teacher begin as what training left; repeated, all is found; trained longer, the lesson is new."""
     recipe = write("own", "middle", TRAIN, SELF)

@@ -47,6 +47,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     return write
 
 
+@pytest.mark.slow
 def test_own_module_beside_the_recipe(recipe: Recipe, tmp_path: Path) -> None:
     """A builder of the user's is trained and shipped: 65 · 10 parameters, and a softmax makes it probabilities."""
     (tmp_path / "project" / "own_dense.py").write_text(OWN)
@@ -114,6 +115,7 @@ def damaged(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_damaged_picture_is_told_and_skipped(recipe: Recipe, tmp_path: Path, damaged: Path) -> None:
     """A damaged picture is one warning with its name, and the rest becomes a model with the folders' classes.
 

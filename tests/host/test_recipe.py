@@ -209,7 +209,7 @@ def test_compression_refuses_what_cannot_work(stage: dict[str, Any], changes: di
         {"density": None},
         {"quality": 1.0},
         {"densities": {"fc1": 0.5}},
-        {"density": None, "densities": {}, "quality": 1},
+        {"density": None, "densities": {"fc1": 0.5}, "quality": 1.0},
     ],
     ids=str,
 )
@@ -217,6 +217,12 @@ def test_prune_has_one_target(changes: dict[str, Any]) -> None:
     """None, two, or two without the first: each is refused with the three names."""
     with pytest.raises(pydantic.ValidationError, match="exactly one of density, densities and quality"):
         recipe(stage=[TRAIN, PRUNE | changes, QUANTIZE])
+
+
+def test_densities_name_at_least_one_layer() -> None:
+    """An empty table would prune nothing."""
+    with pytest.raises(pydantic.ValidationError, match="at least 1 item"):
+        recipe(stage=[TRAIN, PRUNE | {"density": None, "densities": {}}, QUANTIZE])
 
 
 @pytest.mark.parametrize("stage", [DISTILL, PRUNE, SLIM, FACTORIZE, HEAD], ids=lambda stage: str(stage["do"]))

@@ -49,7 +49,9 @@ def test_stages_tell_counts_and_sizes(digits: Dataset, tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     model, work = digits_cnn.build((8, 8, 1), 10), quiet(digits)
     dense = run_stage(Prune(do="prune", density=1.0, epochs=0, remove_dead=False), model, None, work, tmp_path)
-    pruned = run_stage(Prune(do="prune", density=0.1, epochs=0, remove_dead=False), model, None, work, tmp_path)
+    pruned = run_stage(
+        Prune(do="prune", density=0.1, scope="local", epochs=0, remove_dead=False), model, None, work, tmp_path
+    )
     shipped = run_stage(Quantize(do="quantize", scheme="float32"), model, None, work, tmp_path)
     assert [facts["macs"] for facts in (dense, pruned, shipped)] == [MACS] * 3
     assert [facts["parameters"] for facts in (dense, pruned, shipped)] == [9_258] * 3

@@ -178,8 +178,8 @@ def counts(model: keras.Model) -> list[int]:
     [
         ({}, 1834),
         ({"scope": "local"}, [29, 922, 819, 64]),
-        ({"scope": "sensitivity"}, 1834),
-        ({"epochs": 2, "phases": "alternate"}, 1834),
+        pytest.param({"scope": "sensitivity"}, 1834, marks=pytest.mark.slow),
+        pytest.param({"epochs": 2, "phases": "alternate"}, 1834, marks=pytest.mark.slow),
     ],
     ids=str,
 )
