@@ -37,8 +37,8 @@ HOST_FLOORS = (
     "bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.regrow bramble.phases bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict bramble.report.charts "
-    "bramble.report.table",
+    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict "
+    "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
     "bramble.density bramble.fleet.push bramble.report.facts bramble.report.page",
@@ -101,6 +101,7 @@ THIRD_PARTY = {
     "bramble.masks": "keras numpy",
     "bramble.sensitivity": "keras numpy",
     "bramble.seen": "keras",
+    "bramble.resting": "keras",
     "bramble.zeros": "keras numpy",
     "bramble.regrow": "keras numpy",
     "bramble.phases": "keras",

@@ -24,7 +24,10 @@ EVERY_STAGE = (
 )
 OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
     "factorize": ("bramble.low_rank", "bramble.rewire"),
-    "head": ("bramble.rewire",),
+    "head": (
+        "bramble.resting",
+        "bramble.rewire",
+    ),
     "prune": (
         "bramble.constants",
         "bramble.dead",
@@ -32,6 +35,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.phases",
         "bramble.rebuild",
         "bramble.regrow",
+        "bramble.resting",
         "bramble.scores",
         "bramble.sensitivity",
         "bramble.surgeon",

@@ -6,8 +6,6 @@ norm's statistics among it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import keras
@@ -48,16 +46,3 @@ def phases(how: Prune, model: keras.Model) -> list[Phase]:
     first = how.model_copy(update={"epochs": how.epochs - half})
     second = how.model_copy(update={"epochs": half})
     return [Phase(first, dense, others, []), Phase(second, convolutions, dense, dense)]
-
-
-@contextmanager
-def resting(layers: Sequence[keras.Layer]) -> Iterator[None]:
-    """While inside, training moves nothing in these layers; batch norm uses its statistics as they are."""
-    before = [layer.trainable for layer in layers]
-    for layer in layers:
-        layer.trainable = False
-    try:
-        yield
-    finally:
-        for layer, trainable in zip(layers, before, strict=True):
-            layer.trainable = trainable

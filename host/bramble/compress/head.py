@@ -11,8 +11,6 @@ stay what they were, logits or probabilities. The new layers begin with random w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -20,6 +18,7 @@ import keras
 from bramble.errors import RecipeError
 from bramble.fit import Lesson, ends_in_softmax, fit, with_dropout
 from bramble.recipe import Head
+from bramble.resting import resting
 from bramble.rewire import demand_plain
 from bramble.work import Work
 
@@ -37,7 +36,7 @@ def head(model: keras.Model, how: Head, work: Work, lesson: Lesson) -> keras.Mod
     body = [layer.name for layer in changed.layers if layer in model.layers and layer.weights]
     if how.dropout is not None:
         changed = with_dropout(changed, how.dropout)
-    with _frozen([changed.get_layer(name) for name in body] if how.freeze_body else []):
+    with resting([changed.get_layer(name) for name in body] if how.freeze_body else []):
         fit(changed, how, work, lesson)
     return changed
 
@@ -81,16 +80,3 @@ def _with_head(model: keras.Model, features: Any, how: Head) -> keras.Model:
         x = layers.GlobalAveragePooling2D(name="head_pool")(x)
         x = layers.Softmax(name="head_softmax")(x) if ending else x
     return keras.Model(model.inputs[0], x, name=model.name)
-
-
-@contextmanager
-def _frozen(body: list[keras.Layer]) -> Iterator[None]:
-    """While inside, these layers are not trained; batch norm among them uses its statistics and leaves them."""
-    before = [layer.trainable for layer in body]
-    for layer in body:
-        layer.trainable = False
-    try:
-        yield
-    finally:
-        for layer, trainable in zip(body, before, strict=True):
-            layer.trainable = trainable

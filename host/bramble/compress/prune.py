@@ -24,9 +24,10 @@ from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import Note
 from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
 from bramble.masks import Masks, Ramp, Scores, masked, prunable, put, set_masks
-from bramble.phases import Phase, phases, resting
+from bramble.phases import Phase, phases
 from bramble.recipe import Prune
 from bramble.regrow import SETTLED, regrowing, with_margin
+from bramble.resting import resting
 from bramble.sensitivity import allocate, scan
 from bramble.surgeon import Surgeon
 from bramble.work import Work
@@ -71,13 +72,13 @@ def _one_phase(model: keras.Model, phase: Phase, aims: list[float], work: Work, 
             masks = course.masks(with_margin(ranked(), masks) if how.regrow else ranked(), done, masks)
             change(held, [masks[number] for number in mine])
 
-        if how.criterion != "obs":
-            course.demand_all_layers(ranked(), layers)
         if how.criterion == "obs":
             masks = _operate(model, phase, course, work)
             put(held, [masks[number] for number in mine])
             fit(model, training, work, lesson)
-        elif how.survivors == "reinitialise":
+            return
+        course.demand_all_layers(ranked(), layers)
+        if how.survivors == "reinitialise":
             spread(1.0)
             kept = [np.asarray(one.mask).astype(bool) for one in held]
             _reinitialise(phase.layers, work.seed)
