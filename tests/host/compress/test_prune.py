@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from bramble.compress.prune import prune
 from bramble.datasets.types import Dataset, Images
-from bramble.errors import RecipeError, UsageError
+from bramble.errors import RecipeError
 from bramble.events import EpochEnded, Event, Note
 from bramble.fit import PLAIN, Lesson
 from bramble.masks import prunable
@@ -168,50 +167,11 @@ def test_early_stopping_waits_for_the_ramp(trained: keras.Model, digits: Dataset
     assert 4 < len([event for event in told if isinstance(event, EpochEnded)]) < 8
 
 
-def test_reinitialised_survivors(trained: keras.Model, digits: Dataset) -> None:
-    """The same places as by magnitude, other values with the initialiser's spread; biases stay."""
-    by_size = prune(copied(trained), how(density=0.5), quiet(digits), PLAIN)
-    fresh = prune(copied(trained), how(density=0.5, survivors="reinitialise"), quiet(digits), PLAIN)
-    for new, old, kernel in zip(kernels(fresh), kernels(by_size), kernels(trained), strict=True):
-        stays = old != 0
-        assert np.array_equal(new != 0, stays)
-        assert not np.any(new[stays] == kernel[stays])
-        receptive = math.prod(kernel.shape[:-2])
-        glorot = math.sqrt(2 / (receptive * (kernel.shape[-2] + kernel.shape[-1])))
-        assert new[stays].std() == pytest.approx(glorot, rel=0.2)
-    assert all(np.array_equal(a, b) for a, b in zip(biases(fresh), biases(trained), strict=True))
-
-
-def test_reinitialising_is_not_the_first_initialisation(digits: Dataset) -> None:
-    """A model that is as it was initialised gets other numbers, its depthwise layer too; one seed the same ones."""
-    keras.utils.set_random_seed(1)
-    pixels = keras.Input((8, 8, 1))
-    x = layers.DepthwiseConv2D(3)(layers.Conv2D(2, 3)(pixels))
-    model = keras.Model(pixels, layers.Dense(10)(layers.Flatten()(x)))
-    first = kernels(model)
-    settings = how(density=1.0, survivors="reinitialise")
-    once, again = (kernels(prune(model, settings, quiet(digits), PLAIN)) for _ in range(2))
-    assert not any(np.any(a == b) for a, b in zip(first, once, strict=True))
-    assert all(np.array_equal(a, b) for a, b in zip(once, again, strict=True))
-
-
 def test_weights_keep_more_of_a_layer(trained: keras.Model, digits: Dataset) -> None:
     """A large factor on the output layer's scores keeps all of it, and the total stays."""
     pruned = prune(copied(trained), how(weights={names(trained)[-1]: 1e6}), quiet(digits), PLAIN)
     assert kept(pruned)[-1] == 320
     assert sum(kept(pruned)) == 917
-
-
-def test_probabilistic_choice(trained: keras.Model, digits: Dataset) -> None:
-    """As many stay, among them smaller ones than by magnitude, yet larger in the mean than chance."""
-    by_size, drawn, random = (
-        np.concatenate([kernel.ravel() for kernel in kernels(prune(copied(trained), one, quiet(digits), PLAIN))])
-        for one in (how(), how(probabilistic=True), how(criterion="random"))
-    )
-    sizes = [np.abs(one[one != 0]) for one in (by_size, drawn, random)]
-    assert [len(size) for size in sizes] == [917] * 3
-    assert sizes[1].min() < sizes[0].min()
-    assert sizes[0].mean() > sizes[1].mean() > 1.2 * sizes[2].mean()
 
 
 @pytest.mark.parametrize("changes", [{}, {"epochs": 1, "batch_size": 32, "ramp": "linear"}], ids=["zero", "trained"])
@@ -270,41 +230,6 @@ def test_where_the_graph_is_hidden_dead_units_stay(digits: Dataset) -> None:
     ]
 
 
-def rates(model: keras.Model) -> list[float]:
-    """Of the Dropout layers."""
-    return [layer.rate for layer in model.layers if isinstance(layer, layers.Dropout)]
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"density": 0.25, "scope": "local"}, [0.25, 0.25]),  # 0.5 · √0.25
-        ({"density": None, "densities": {"fc1": 0.36}}, [0.3, 0.5]),  # behind fc2 nothing changes
-        ({"density": 0.25, "rescale_dropout": False}, [0.5, 0.5]),
-        ({"density": 1.0}, [0.5, 0.5]),
-    ],
-    ids=str,
-)
-def test_dropout_is_hans_rule(digits: Dataset, changes: dict[str, object], expected: list[float]) -> None:
-    """D_r = D_o·√(C_ir/C_io), with the connections of the layer before each Dropout."""
-    model = prune(lenet300.build((8, 8, 1), 10), how(dropout=0.5, **changes), quiet(digits), PLAIN)
-    assert rates(model) == pytest.approx(expected, rel=1e-3)
-
-
-def test_dropout_follows_what_a_global_ranking_leaves(digits: Dataset) -> None:
-    """Ranked together, layers keep different shares: each Dropout goes by the layer before it."""
-    model = prune(lenet300.build((8, 8, 1), 10), how(dropout=0.5, density=0.3), quiet(digits), PLAIN)
-    kernels = [np.asarray(model.get_layer(name).kernel) for name in ("fc1", "fc2")]
-    assert rates(model) == pytest.approx([0.5 * math.sqrt(np.mean(kernel != 0)) for kernel in kernels])
-
-
-def test_hans_rule_does_not_compound(digits: Dataset) -> None:
-    """Pruned to 25 % and then to 4 %, a rate of 0.5 becomes 0.5·√0.04, as if it had been done at once."""
-    once = prune(lenet300.build((8, 8, 1), 10), how(dropout=0.5, density=0.25, scope="local"), quiet(digits), PLAIN)
-    twice = prune(once, how(density=0.04, scope="local"), quiet(digits), PLAIN)
-    assert rates(twice) == pytest.approx([0.1, 0.1], rel=1e-2)
-
-
 def test_a_scope_that_empties_a_layer_is_refused(digits: Dataset) -> None:
     """Weights of one layer far below the others': ranked together, none of them would be left."""
     model = lenet300.build((8, 8, 1), 10)
@@ -325,16 +250,6 @@ def test_what_is_pruned_stays_so_whatever_the_scores(digits: Dataset, criterion:
     prune(model, how(density=0.9, criterion=criterion, epochs=1), quiet(digits), replace(PLAIN, callbacks=(look,)))
     assert sum(np.count_nonzero(mask) for mask in seen[-1]) == pytest.approx(0.9 * 50_200, abs=1)
     assert all(not (new & ~old).any() for old, new in zip(seen[1], seen[-1], strict=True))
-
-
-def test_models_own_dropout_is_rescaled_too(digits: Dataset) -> None:
-    """Without a rate in the recipe the model's own ones are the rule's D_o; a rate without layers is refused."""
-    pixels = keras.Input((8, 8, 1))
-    model = keras.Model(pixels, layers.Dense(10)(layers.Dropout(0.8)(layers.Flatten()(pixels))), name="one")
-    assert rates(prune(model, how(density=0.25), quiet(digits), PLAIN)) == pytest.approx([0.4])
-    plain = keras.Model(pixels, layers.Dense(10)(layers.Flatten()(pixels)), name="plain")
-    with pytest.raises(UsageError, match="plain has no Dropout layer"):
-        prune(plain, how(dropout=0.5), quiet(digits), PLAIN)
 
 
 @pytest.mark.parametrize("changes", [{"weights": {"fc9": 2.0}}, {"density": None, "densities": {"fc9": 0.5}}], ids=str)
