@@ -29,7 +29,7 @@ HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
     "bramble.compress bramble.fleet "
     "bramble.report bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.report.units bramble.report.fitting",
+    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.survey bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
