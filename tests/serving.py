@@ -1,6 +1,7 @@
 """A real OpenSSH server for tests: own keys and configuration, a free port on loopback, login by key as whoever runs.
 
-Inside a session HOME and the folder where SFTP starts are the server's ``home``, so that ``~`` is never the user's own.
+Inside a session HOME and the folder where commands and SFTP start are the server's ``home``, as on a board, so that
+``~`` is never the user's own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 from bramble.fleet.types import Board
 
 SSHD = Path("/usr/sbin/sshd")
+SFTP = "Subsystem sftp exec /usr/lib/openssh/sftp-server"
 CONFIG = """
 ListenAddress 127.0.0.1:{port}
 HostKey {host_key}
@@ -34,6 +36,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 SetEnv HOME={home}
+ForceCommand cd "$HOME" && eval "$SSH_ORIGINAL_COMMAND"
 {extra}
 """
 
@@ -54,7 +57,7 @@ class Server:
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, extra: str = "Subsystem sftp internal-sftp -d {home}") -> None:
+    def start(self, extra: str = SFTP) -> None:
         """Serve, and wait until the server greets."""
         config, log = self.folder / "sshd_config", self.folder / "log"
         filled = {"port": self.port, "host_key": self.host_key, "folder": self.folder, "home": self.home}

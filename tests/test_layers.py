@@ -29,10 +29,12 @@ HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
     "bramble.compress bramble.fleet "
     "bramble.report bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.survey bramble.report.units bramble.report.fitting",
+    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.feed "
+    "bramble.fleet.survey bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
-    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.agent_zip "
+    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.ssh_files "
+    "bramble.fleet.agent_zip "
     "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
     "bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
@@ -116,6 +118,7 @@ THIRD_PARTY = {
     "bramble.pipeline": "keras numpy",
     "bramble.fleet.ssh": "paramiko",
     "bramble.fleet.ssh_login": "paramiko",
+    "bramble.fleet.ssh_files": "paramiko",
     "bramble.fleet.inventory": "tomlkit",
     "bramble.report.table": "rich",
     "bramble.report.fitting": "rich",

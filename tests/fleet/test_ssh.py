@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import StorageError, UnreachableError
-from bramble.fleet import ssh
+from bramble.fleet import ssh_files
 from bramble.fleet.connect import connect
 from bramble.fleet.ssh import SshConnection
 from bramble.fleet.types import Board
@@ -61,18 +61,44 @@ def test_socket_and_cipher(link: SshConnection) -> None:
 @pytest.mark.parametrize(
     ("root", "expected"),
     [
-        ("~", "{home}"),
-        ("~/", "{home}"),
-        ("~/.bramble", "{home}/.bramble"),
-        ("bramble", "{home}/bramble"),
+        ("~", "."),
+        ("~/", "."),
+        ("~/.bramble", ".bramble"),
+        ("bramble", "bramble"),
         ("/mnt/x/", "/mnt/x"),
+        ("/", "/"),
         ("/tmp/~", "/tmp/~"),
     ],
 )
 def test_root(server: Server, root: str, expected: str) -> None:
-    """``~`` and a relative root are below the home on the board, and what comes out is absolute."""
+    """``~`` and a relative root are paths from where a session starts: to know them asks nothing of the board."""
     with connect(board_of(server, root)) as connection:
-        assert connection.root == expected.format(home=server.home)
+        assert connection.root == expected
+
+
+def test_root_below_home(server: Server, tmp_path: Path) -> None:
+    """Commands and files mean the same place by a root below ``~``: the home on the board."""
+    (tmp_path / "source").write_bytes(b"content")
+    with connect(board_of(server, f"~/{tmp_path.name}")) as connection:
+        connection.put(tmp_path / "source", f"{connection.root}/a b/part")
+        connection.rename(f"{connection.root}/a b/part", f"{connection.root}/a b/whole")
+        assert connection.size(f"{connection.root}/a b/whole") == 7
+        assert connection.run(["cat", f"{connection.root}/a b/whole"], b"", 30).stdout == b"content"
+    assert (server.home / tmp_path.name / "a b/whole").read_bytes() == b"content"
+
+
+def test_command_is_the_servers_own_child(link: SshConnection) -> None:
+    """No shell stays between: the command's parent is the server's process, whose end it can see."""
+    code = "import os;print(open(f'/proc/{os.getppid()}/comm').read())"
+    assert link.run([sys.executable, "-c", code], b"", 30).stdout.startswith(b"sshd")
+
+
+def test_only_commands_open_no_sftp(own_server: Server, root: Path) -> None:
+    """A connection that only runs commands works where SFTP is missing: it is opened for the first file."""
+    own_server.stop()
+    own_server.start(extra="")
+    with connect(board_of(own_server, root)) as connection:
+        assert connection.run(["echo", "there"], b"", 30).stdout == b"there\n"
 
 
 def test_session_that_is_killed(link: SshConnection) -> None:
@@ -102,10 +128,11 @@ def test_everything_fails_cleanly_on_a_dead_link(link: SshConnection, tmp_path: 
 @pytest.mark.slow
 def test_server_that_falls_silent(ssh_board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is there but answers nothing more (a board that swaps) is given up, by commands and by files."""
-    monkeypatch.setattr(ssh, "SILENCE_S", 1.0)
+    monkeypatch.setattr(ssh_files, "SILENCE_S", 1.0)
     with connect(ssh_board) as link:
         assert isinstance(link, SshConnection)
         session = session_of(link)
+        assert link.size("/etc/hostname")
         os.kill(session, signal.SIGSTOP)
         try:
             with pytest.raises(UnreachableError, match="the connection broke"):
@@ -141,12 +168,10 @@ def test_server_without_sftp(own_server: Server, root: Path) -> None:
     """A server that has no SFTP is named as such, with the package that brings it."""
     own_server.stop()
     own_server.start(extra="")
-    before = set(threading.enumerate())
-    with pytest.raises(UnreachableError, match="offers no SFTP") as caught:
-        SshConnection(board_of(own_server, root))
-    for thread in set(threading.enumerate()) - before:
-        thread.join(10)
-        assert not thread.is_alive(), f"{thread} holds the connection"
+    with connect(board_of(own_server, root)) as connection:
+        with pytest.raises(UnreachableError, match="offers no SFTP") as caught:
+            connection.size("/etc/hostname")
+        assert connection.run(["true"], b"", 30).status == 0
     assert "openssh-server" in caught.value.hint
 
 
@@ -168,7 +193,7 @@ def test_two_pushes_make_the_same_folder(server: Server, root: Path, tmp_path: P
     board = board_of(server, root)
     with connect(board) as one, connect(replace(board, name="other")) as two:
         assert isinstance(one, SshConnection)
-        seen = one._stat
+        seen = one._files.stat
 
         def late(path: str) -> object:
             found = seen(path)
@@ -176,6 +201,6 @@ def test_two_pushes_make_the_same_folder(server: Server, root: Path, tmp_path: P
                 two.put(tmp_path / "file", f"{root}/theirs")
             return found
 
-        one._stat = late  # type: ignore[method-assign,assignment]
+        one._files.stat = late  # type: ignore[method-assign,assignment]
         one.put(tmp_path / "file", f"{root}/ours")
     assert sorted(path.name for path in root.iterdir()) == ["ours", "theirs"]

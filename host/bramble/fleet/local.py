@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, cast
 
 from bramble.errors import StorageError, UnreachableError
+from bramble.fleet.feed import Deadline, Feed
 from bramble.fleet.types import Board, Done
+
+PIECE = 1 << 16
 
 
 class LocalConnection:
@@ -18,17 +24,26 @@ class LocalConnection:
     def __init__(self, board: Board) -> None:
         self.root = str(Path(board.root).expanduser())
 
-    def run(self, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Done:
-        """Run a command as a child process."""
+    def run(self, argv: Sequence[str], stdin: bytes | Iterable[bytes], timeout_s: float) -> Done:
+        """Run a command as a child process; one that is given up is killed."""
+        deadline = Deadline(timeout_s, sliding=not isinstance(stdin, bytes))
+        pipe = subprocess.PIPE
         try:
-            done = subprocess.run(list(argv), input=stdin, capture_output=True, timeout=timeout_s, check=False)
+            process = subprocess.Popen(list(argv), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe)
         except FileNotFoundError:
             return Done(127, b"", f"{argv[0]}: not found".encode())
         except OSError as error:  # the statuses are those of a shell, as over SSH
             return Done(126, b"", f"{argv[0]}: {error.strerror}".encode())
-        except subprocess.TimeoutExpired as error:
-            raise UnreachableError(f"no answer after {timeout_s:g} s", "the machine may be overloaded") from error
-        return Done(done.returncode, done.stdout, done.stderr)
+        with process:
+            try:
+                out, err = _exchange(process, Feed(stdin, deadline), deadline)
+                return Done(process.wait(max(0.0, deadline.left())), out, err)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                raise UnreachableError(f"no answer after {timeout_s:g} s", "the machine may be overloaded") from error
+            except BaseException:
+                process.kill()
+                raise
 
     def size(self, path: str) -> int | None:
         """The size of a file, None where there is none."""
@@ -52,6 +67,47 @@ class LocalConnection:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+def _exchange(process: subprocess.Popen[bytes], feed: Feed, deadline: Deadline) -> tuple[bytes, bytes]:
+    """Send the input and read both outputs, whichever is ready, until all three have ended."""
+    out, err = bytearray(), bytearray()
+    stdin, stdout, stderr = (cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
+    os.set_blocking(stdin.fileno(), False)
+    with selectors.DefaultSelector() as streams:
+        streams.register(stdin, selectors.EVENT_WRITE)
+        streams.register(stdout, selectors.EVENT_READ, out)
+        streams.register(stderr, selectors.EVENT_READ, err)
+        while streams.get_map():
+            if deadline.left() <= 0:
+                raise subprocess.TimeoutExpired(process.args, deadline.seconds)
+            for key, _ in streams.select(deadline.left()):
+                moved = _send(key.fd, feed) if key.data is None else _receive(key.fd, key.data)
+                deadline.moved()
+                if not moved:
+                    streams.unregister(key.fileobj)
+                    cast("IO[bytes]", key.fileobj).close()
+    return bytes(out), bytes(err)
+
+
+def _send(handle: int, feed: Feed) -> bool:
+    """Send what fits now; whether there may be more. A command may end, or close its input, without reading all."""
+    rest = feed.rest()
+    if not rest:
+        return False
+    try:
+        feed.sent(os.write(handle, rest[:PIECE]))
+    except BlockingIOError:
+        pass
+    except BrokenPipeError:
+        return False
+    return True
+
+
+def _receive(handle: int, into: bytearray) -> bool:
+    piece = os.read(handle, PIECE)
+    into += piece
+    return bool(piece)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A board over SSH: commands and files. Only this file and ``ssh_login`` know paramiko.
+"""A board over SSH: commands here, files in ``ssh_files``, the login in ``ssh_login``. Only these know paramiko.
 
 Input and both output streams move together under a deadline of our own: one after the other deadlocks past 2 MiB.
 Where the library would wait for ever (a server that went silent), the connection is cut when the time is over.
@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import select
 import shlex
-import stat
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from posixpath import dirname, join
 
 import paramiko
 
-from bramble.errors import StorageError, UnreachableError
-from bramble.fleet.ssh_login import CONNECT_S, SILENCE_S, log_in
+from bramble.errors import UnreachableError
+from bramble.fleet.feed import Deadline, Feed
+from bramble.fleet.ssh_files import BROKEN, SshFiles, broke
+from bramble.fleet.ssh_login import CONNECT_S, log_in
 from bramble.fleet.types import Board, Done
 
 PIECE = 1 << 16
-BROKEN = (paramiko.SSHException, paramiko.SFTPError, EOFError, TimeoutError, ConnectionError)
+GRACE_S = 1.0
+WINDOW_S = 0.01
 
 
 class SshConnection:
@@ -33,108 +33,76 @@ class SshConnection:
         """Connect and log in by key. Raises UnreachableError, or HostKeyError where the key is not the pinned one."""
         self._board = board
         self._client = log_in(board)
-        try:
-            with self._cut_after(CONNECT_S):
-                self._files = self._transport().open_session(timeout=CONNECT_S)
-                self._files.invoke_subsystem("sftp")
-                self._files.settimeout(SILENCE_S)
-                self._sftp = paramiko.SFTPClient(self._files)
-                home = self._sftp.normalize(".")
-        except (*BROKEN, OSError) as error:
-            self.close()
-            raise UnreachableError(
-                f"{board.name}: {board.address} offers no SFTP: {error}",
-                "on the board: sudo apt install openssh-server",
-            ) from error
-        below = board.root.removeprefix("~").lstrip("/") if board.root.startswith("~") else board.root
-        self.root = join(home, below).rstrip("/")
+        self._files = SshFiles(board, self._transport, self._cut_after)
+        self.root = _from_home(board.root)
 
-    def run(self, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Done:
-        """Run a command; every argument is quoted for the remote shell. The status is -1 after any signal."""
-        deadline = time.monotonic() + timeout_s
+    def run(self, argv: Sequence[str], stdin: bytes | Iterable[bytes], timeout_s: float) -> Done:
+        """Run a command; every argument is quoted for the remote shell. The status is -1 after any signal.
+
+        The shell becomes the command, so that its parent is the server's process for this connection: a command that
+        watches its parent knows when the link is gone.
+        """
+        deadline = Deadline(timeout_s, sliding=not isinstance(stdin, bytes))
+        feed = Feed(stdin, deadline)
         try:
-            with self._cut_after(timeout_s + 1.0):
-                return self._run(shlex.join(argv), stdin, deadline)
+            with self._cut_at(deadline):
+                return self._run(f"exec {shlex.join(argv)}", feed, deadline)
         except (*BROKEN, OSError) as error:
-            if time.monotonic() >= deadline:
+            if error is feed.failure:
+                raise
+            if deadline.left() <= 0:
                 raise self._late() from error
-            raise self._broke(error) from error
+            raise broke(self._board, error) from error
 
-    def _run(self, command: str, stdin: bytes, deadline: float) -> Done:
+    def _run(self, command: str, feed: Feed, deadline: Deadline) -> Done:
         transport = self._transport()
-        with transport.open_session(timeout=CONNECT_S) as channel:
+        channel = transport.open_session(timeout=CONNECT_S)
+        try:
             channel.exec_command(command)
-            out, err = self._exchange(channel, stdin, deadline)
+            out, err = self._exchange(channel, feed, deadline)
             if channel.exit_status < 0 and not (channel.eof_received and transport.is_active()):
                 raise EOFError("it ended before the command did")
             return Done(channel.exit_status, out, err)
+        except KeyboardInterrupt:
+            self.close()  # to end the channel politely could wait for a link that is full
+            raise
+        finally:
+            channel.close()
 
-    def _exchange(self, channel: paramiko.Channel, stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
-        """Send ``stdin`` and read both outputs, whichever is ready, until the command has ended."""
-        out, err, rest = bytearray(), bytearray(), memoryview(stdin)
-        if not rest:
-            channel.shutdown_write()
+    def _exchange(self, channel: paramiko.Channel, feed: Feed, deadline: Deadline) -> tuple[bytes, bytes]:
+        """Send the input and read both outputs, whichever is ready, until the command has ended."""
+        out, err = bytearray(), bytearray()
         while True:
             ended = channel.closed or (channel.eof_received and channel.exit_status_ready())
-            sent = _send(channel, rest)
-            rest = rest[sent:]
+            sent = 0 if ended else _send(channel, feed)
             got_out = channel.recv(PIECE) if channel.recv_ready() else b""
             got_err = channel.recv_stderr(PIECE) if channel.recv_stderr_ready() else b""
             out += got_out
             err += got_err
-            if time.monotonic() >= deadline:
+            if deadline.left() <= 0:
                 raise self._late()
             if got_out or got_err or sent:
-                continue
-            if ended:
+                deadline.moved()
+            elif ended:
                 return bytes(out), bytes(err)
-            _wait(channel, 0.02 if rest else min(1.0, deadline - time.monotonic()))
+            else:
+                _wait(channel, min(1.0, deadline.left()))
 
     def size(self, path: str) -> int | None:
         """The size of a file, None where there is none."""
-        found = self._stat(path)
-        return found.st_size if found is not None and stat.S_ISREG(found.st_mode or 0) else None
+        return self._files.size(path)
 
     def put(self, source: Path, target: str) -> None:
         """Upload a file with pipelined writes; what arrived of one that does not fit is removed."""
-        with self._doing(f"write {target}"):
-            self._make_folder(dirname(target))
-            try:
-                self._sftp.put(str(source), target)
-            except BROKEN:
-                raise
-            except OSError:
-                with suppress(*BROKEN, OSError):
-                    self._sftp.remove(target)
-                raise
+        self._files.put(source, target)
 
     def rename(self, source: str, target: str) -> None:
         """Move a file over what is there in one step."""
-        with self._doing(f"write {target}"):
-            self._sftp.posix_rename(source, target)
+        self._files.rename(source, target)
 
     def close(self) -> None:
         """Log out."""
         self._client.close()
-
-    def _stat(self, path: str) -> paramiko.SFTPAttributes | None:
-        with self._doing(f"look at {path}"):
-            try:
-                return self._sftp.stat(path)
-            except FileNotFoundError:
-                return None
-
-    def _make_folder(self, folder: str) -> None:
-        missing = []
-        while folder and self._stat(folder) is None:
-            missing.append(folder)
-            folder = dirname(folder)
-        for path in reversed(missing):
-            try:
-                self._sftp.mkdir(path)
-            except OSError:
-                if self._stat(path) is None:  # it is there if another push was faster
-                    raise
 
     def _transport(self) -> paramiko.Transport:
         transport = self._client.get_transport()
@@ -142,55 +110,59 @@ class SshConnection:
             raise EOFError("it is closed")
         return transport
 
-    @contextmanager
-    def _doing(self, what: str) -> Iterator[None]:
-        """Turn what SFTP raises into our errors; what the library calls OSError may also be a closed channel."""
-        try:
-            yield
-        except (*BROKEN, OSError) as error:
-            if isinstance(error, BROKEN) or self._files.closed:
-                raise self._broke(error) from error
-            raise StorageError(
-                f"{self._board.name}: cannot {what}: {error}", "free some space on the board, check permissions"
-            ) from error
+    def _cut_after(self, seconds: float) -> AbstractContextManager[None]:
+        return self._cut_at(Deadline(seconds))
 
     @contextmanager
-    def _cut_after(self, seconds: float) -> Iterator[None]:
-        """Cut the connection if the work inside takes longer: some of the library's waits have no timeout."""
-        timer = threading.Timer(seconds, self._client.close)
-        timer.daemon = True
-        timer.start()
+    def _cut_at(self, deadline: Deadline) -> Iterator[None]:
+        """Cut the connection a little after the deadline: some of the library's waits have no timeout."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(max(0.05, deadline.left() + GRACE_S)):
+                if deadline.left() <= -GRACE_S:
+                    self._client.close()
+                    return
+
+        threading.Thread(target=watch, daemon=True).start()
         try:
             yield
         finally:
-            timer.cancel()
-
-    def _broke(self, error: Exception) -> UnreachableError:
-        return UnreachableError(
-            f"{self._board.name}: the connection broke: {str(error) or type(error).__name__}",
-            "check the board, try again",
-        )
+            done.set()
 
     def _late(self) -> UnreachableError:
         return UnreachableError(f"{self._board.name}: no answer in time", "the board may be overloaded")
 
 
-def _send(channel: paramiko.Channel, rest: memoryview) -> int:
+def _from_home(root: str) -> str:
+    """A board's root as a path from the folder where a session starts, which is the home; or absolute."""
+    below = root[1:].lstrip("/") if root.startswith("~") else root
+    return below.rstrip("/") or ("/" if root.startswith("/") else ".")
+
+
+def _send(channel: paramiko.Channel, feed: Feed) -> int:
     """Send what fits now, and the end after the last piece; a command may end without reading all of it."""
-    if not rest or channel.closed or not channel.send_ready():
+    if channel.eof_sent:
         return 0
+    rest = feed.rest()
     try:
-        sent = channel.send(bytes(rest[:PIECE]))
-        if sent == len(rest):
+        if not rest:
             channel.shutdown_write()
+            return 0
+        sent = channel.send(bytes(rest[:PIECE])) if channel.send_ready() else 0
     except OSError:
         return 0  # closed in this moment
+    feed.sent(sent)
     return sent
 
 
 def _wait(channel: paramiko.Channel, seconds: float) -> None:
     """Wait for news. After the end of output only the exit status can come, and select would return at once."""
-    if channel.eof_received:
-        channel.status_event.wait(seconds)
+    if not channel.eof_sent:
+        with channel.out_buffer_cv:  # room for input; news of the output is looked at soon enough
+            if channel.out_window_size == 0 and not channel.closed:
+                channel.out_buffer_cv.wait(min(WINDOW_S, seconds))
+    elif channel.eof_received:
+        channel.status_event.wait(max(0.0, seconds))
     else:
         select.select([channel], [], [], max(0.0, seconds))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,12 +45,20 @@ class Done:
 
 
 class Connection(Protocol):
-    """An open way to a board. Paths are absolute there."""
+    """An open way to a board. A path is absolute, or relative to the folder where commands start there.
+
+    ``root`` is the board's folder as such a path.
+    """
 
     root: str
 
-    def run(self, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Done:
-        """Run a command to its end. Raises UnreachableError where the link breaks or time runs out."""
+    def run(self, argv: Sequence[str], stdin: bytes | Iterable[bytes], timeout_s: float) -> Done:
+        """Run a command to its end. Raises UnreachableError where the link breaks or time runs out.
+
+        Blocks are pulled only as fast as the board takes them, and not further once the command has ended;
+        ``timeout_s`` then counts from the last byte that moved, for bytes from the start. What the maker of the blocks
+        raises comes through. A command whose input is given up half-way sees an end there: it must know what is whole.
+        """
         ...
 
     def size(self, path: str) -> int | None:
