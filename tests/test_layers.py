@@ -16,11 +16,13 @@ from sources import Function, Import, Source, imports, sources
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
     "bramble_agent bramble_agent.errors",
-    "bramble_agent.wire bramble_agent.codec",
-    "bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing bramble_agent.memory "
+    "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health",
+    "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release",
+    "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
+    "bramble_agent.memory "
     "bramble_agent.energy",
-    "bramble_agent.runtime bramble_agent.board bramble_agent.release",
-    "bramble_agent.golden",
+    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself",
+    "bramble_agent.golden bramble_agent.release",
     "bramble_agent.verify bramble_agent.bench",
     "bramble_agent.__main__",
 )
@@ -28,7 +30,8 @@ AGENT_FLOORS = (
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
     "bramble.compress bramble.fleet "
-    "bramble.report bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
+    "bramble.fleet.operators bramble.report "
+    "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.feed "
     "bramble.fleet.survey bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
@@ -36,17 +39,17 @@ HOST_FLOORS = (
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.ssh_files "
     "bramble.fleet.agent_zip "
     "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
-    "bramble.reporter bramble.low_rank bramble.rewire "
+    "bramble.fleet.coding bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.resting bramble.regrow bramble.phases bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
-    "bramble.density bramble.fleet.push bramble.report.facts bramble.report.page",
-    "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon bramble.compress.train "
-    "bramble.compress.distill bramble.layers_table bramble.deploy bramble.report.files",
-    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
+    "bramble.density bramble.fleet.gate bramble.fleet.kept bramble.fleet.send bramble.report.facts bramble.report.page",
+    "bramble.fleet.push bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon bramble.compress.train "
+    "bramble.compress.distill bramble.layers_table bramble.report.files",
+    "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
@@ -62,6 +65,7 @@ FLOORS = {name: floor for floor, names in enumerate(AGENT_FLOORS + HOST_FLOORS) 
 OPEN_TO_HOST = {
     "bramble_agent",
     "bramble_agent.wire",
+    "bramble_agent.wire_release",
     "bramble_agent.codec",
     "bramble_agent.errors",
     "bramble_agent.pixels",
@@ -78,6 +82,7 @@ THIRD_PARTY = {
     "bramble_agent.runtime": "numpy ai_edge_litert tflite_runtime",
     "bramble_agent.golden": "numpy",
     "bramble_agent.verify": "numpy",
+    "bramble_agent.decoding": "numpy",
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
     "bramble.tuning": "pydantic",
@@ -116,6 +121,7 @@ THIRD_PARTY = {
     "bramble.compress": "keras numpy",
     "bramble.stages": "keras numpy",
     "bramble.pipeline": "keras numpy",
+    "bramble.fleet.coding": "numpy",
     "bramble.fleet.ssh": "paramiko",
     "bramble.fleet.ssh_login": "paramiko",
     "bramble.fleet.ssh_files": "paramiko",

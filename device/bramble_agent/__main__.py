@@ -1,4 +1,6 @@
-"""One request, one answer: JSON on stdin, JSON on a private copy of stdout, then exit.
+"""One request, one answer: a line of JSON on stdin, JSON on a private copy of stdout, then exit.
+
+Files that a request announces follow it on stdin.
 
 C libraries print to fd 1 and would corrupt the answer: so fd 1 is copied for us and then pointed at stderr. Exit
 status: 0 answered, 1 refused (an error answer says why), 2 crashed (an error answer carries the traceback).
@@ -15,17 +17,28 @@ from typing import Any
 
 from .codec import decode, encode
 from .errors import AgentError, BadRequest
-from .wire import WIRE_VERSION, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, ReleaseAsk, VerifyAsk
+from .oneself import end_with_parent
+from .wire import WIRE_VERSION, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
+from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
 
-ASKS = {"probe": ProbeAsk, "verify": VerifyAsk, "bench": BenchAsk, "release": ReleaseAsk}
+ASKS = {
+    "probe": ProbeAsk,
+    "verify": VerifyAsk,
+    "bench": BenchAsk,
+    "take": TakeAsk,
+    "release": ReleaseAsk,
+    "rollback": RollbackAsk,
+}
+LIMIT_BYTES = 16 << 20  # of a request; what follows it on stdin is not part of it
 
 
 def main() -> int:
     """Read one request, answer it, and return the exit status."""
+    end_with_parent()
     private = os.dup(1)
     os.dup2(2, 1)
     try:
-        answer, status = {"answer": encode(_serve(sys.stdin.buffer.read()))}, 0
+        answer, status = {"answer": encode(_serve(sys.stdin.buffer.readline(LIMIT_BYTES)))}, 0
     except AgentError as error:
         answer, status = {"error": encode(ErrorAnswer(error.code, error.message, error.hint))}, 1
     except Exception as error:  # noqa: BLE001 - the agent's outer border: a crash must still be an answer
@@ -59,6 +72,14 @@ def _dispatch(ask: Any) -> Any:
         from .release import release
 
         return release(ask)
+    if isinstance(ask, RollbackAsk):
+        from .release import rollback
+
+        return rollback(ask)
+    if isinstance(ask, TakeAsk):
+        from .store import take
+
+        return take(ask, sys.stdin.buffer)
     from .bundle import open_bundle
     from .runtime import need_numpy
 

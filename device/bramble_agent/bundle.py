@@ -74,7 +74,7 @@ def open_bundle(path: Path) -> Bundle:
     if missing:
         raise BundleDamaged(f"{path}: {missing[0]} is missing", AGAIN)
     raw = _bytes(files[MANIFEST])
-    manifest = _manifest(raw, path)
+    manifest = read_manifest(raw, path)
     for name in LIMIT_BYTES:
         if name != MANIFEST:
             _check(name, files[name], manifest, path)
@@ -138,7 +138,8 @@ def _check_limit(path: Path, size: int, limit: int) -> None:
         raise BundleDamaged(f"{path} has {size:,} bytes, more than the {limit:,} allowed", AGAIN)
 
 
-def _manifest(raw: bytes, path: Path) -> Manifest:
+def read_manifest(raw: bytes, path: Path) -> Manifest:
+    """The manifest in these bytes; ``path`` is for the message. Raises BundleDamaged or BundleTooNew."""
     try:
         value = json.loads(raw)
         version = value["version"]

@@ -7,7 +7,11 @@
     ├── RuntimeMissing     no TFLite runtime can be imported here
     ├── ModelRejected      the runtime does not load the model
     ├── OperatorMissing    the runtime lacks an operator (or its version) that the model uses
-    └── StorageFailed      the board could not write (full, read-only)
+    ├── StorageFailed      the board could not write (full, read-only)
+    ├── CutShort           what was sent ended early, or did not arrive as it was sent
+    ├── NotTrusted         a release lacks the signature that this board asks for
+    ├── NoRelease          there is no release to go back to
+    └── Busy               somebody else is at work on this board
 
 The host turns ``code`` back into its own error and exit code, so codes are part of the wire contract.
 """
@@ -64,3 +68,27 @@ class StorageFailed(AgentError):
     """Writing failed: no space left, read-only file system, no permission."""
 
     code = "storage"
+
+
+class CutShort(AgentError):
+    """The bytes sent ended early or are not those announced; what came whole is kept."""
+
+    code = "cut-short"
+
+
+class NotTrusted(AgentError):
+    """The board has a list of allowed signers, and the bundle's signature is missing or not one of theirs."""
+
+    code = "not-trusted"
+
+
+class NoRelease(AgentError):
+    """There is no earlier release, or it is damaged."""
+
+    code = "no-release"
+
+
+class Busy(AgentError):
+    """Another process holds what this one needs."""
+
+    code = "busy"

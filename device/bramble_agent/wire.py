@@ -5,6 +5,7 @@ readings travel; summaries (percentiles, verdicts) are computed by whoever shows
 
 Version history of ``WIRE_VERSION``
     1  probe, verify, bench, release (2026-11)
+    2  take, and a release made of taken files; rollback (2026-11)
 Version history of ``BUNDLE_VERSION``
     1  manifest.json, model.tflite, labels.txt, golden.npz (2026-11)
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, Optional, Tuple  # evaluated at run time by codec, on Python 3.9 too
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 BUNDLE_VERSION = 1
 
 
@@ -157,19 +158,6 @@ class BenchAsk:
     energy_s: float = 10.0
 
 
-@dataclass(frozen=True)
-class ReleaseAsk:
-    """Take ``incoming`` (a bundle's folder or zip, checked file by file) in as release ``digest``.
-
-    With ``incoming`` empty: only if the release is there already. ``switch`` makes it the current one.
-    """
-
-    root: str
-    digest: str
-    incoming: str = ""
-    switch: bool = True
-
-
 # ---- answers ---------------------------------------------------------------------------------------------------
 
 
@@ -275,15 +263,6 @@ class BenchAnswer:
     before: Snapshot
     after: Snapshot
     energy: Energy
-
-
-@dataclass(frozen=True)
-class ReleaseAnswer:
-    """``present`` is False if the release is not on the board (and nothing was changed)."""
-
-    present: bool
-    path: str
-    previous: str
 
 
 @dataclass(frozen=True)

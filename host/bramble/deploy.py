@@ -6,17 +6,16 @@ A release becomes current only after it gave the golden answers on that board; w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from bramble.errors import IncompatibleError
-from bramble.events import Note, OnEvent
+from bramble.errors import RolledBackError
+from bramble.events import Note, OnEvent, Sent
 from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
-from bramble.fleet.push import push, switch
+from bramble.fleet.push import How, Pushed, push
 from bramble.fleet.types import Board, Connection
 from bramble.report.facts import OnBoard
 from bramble_agent.bundle import Bundle
-from bramble_agent.wire import BenchAnswer, BenchAsk, BoardFacts, ProbeAnswer, ProbeAsk, VerifyAnswer, VerifyAsk
+from bramble_agent.wire import BenchAnswer, BenchAsk
 
 PROFILES = {
     "quick": {"min_runs": 64, "min_s": 0.5, "max_s": 6.0},
@@ -33,66 +32,52 @@ class Measure:
     threads: int = 1
 
 
-@dataclass(frozen=True)
-class Brought:
-    """A release on a board: its folder there, the bytes sent, and the answers it gave."""
+def bring(connection: Connection, board: Board, bundle: Bundle, how: How, on_event: OnEvent) -> Pushed:
+    """Put the checked ``bundle`` on a board, have it give the golden answers there, and tell what became of it.
 
-    release: str
-    sent_bytes: int
-    facts: BoardFacts
-    verify: VerifyAnswer
-
-
-def bring(connection: Connection, board: Board, bundle: Bundle, path: Path, threads: int = 1) -> Brought:
-    """Put the checked ``bundle`` at ``path`` on a board and have it give the golden answers; what is current stays.
-
-    Raises IncompatibleError before anything is sent to a board without a runtime, and what asking and pushing raise.
+    Raises IncompatibleError before anything is sent to a board that cannot run it, RolledBackError where it failed
+    after the switch, and what ``push`` raises.
     """
-    facts = ask(connection, board, ProbeAsk(connection.root), ProbeAnswer).facts
-    if not facts.runtimes or facts.numpy is None:
-        lacking = "TFLite runtime" if facts.numpy else "numpy"
-        raise IncompatibleError(
-            f"{board.name}: {board.python} there has no {lacking}",
-            "on the board: pip install ai-edge-litert (64-bit), or pip install tflite-runtime 'numpy<2'",
-        )
-    pushed = push(connection, board, bundle, path)
-    answers = ask(connection, board, VerifyAsk(pushed.release, threads), VerifyAnswer, SPARE_S)
-    return Brought(pushed.release, pushed.sent_bytes, facts, answers)
-
-
-def activate(connection: Connection, board: Board, bundle: Bundle, brought: Brought, on_event: OnEvent) -> None:
-    """Make a release current if it gave the golden answers, and tell so."""
-    sent = f"{brought.sent_bytes:,} bytes sent" if brought.sent_bytes else "already there, nothing sent"
+    pushed = push(connection, board, bundle, how, lambda done, of: on_event(Sent(done, of)))
+    sent = f"{pushed.sent_bytes:,} bytes sent" if pushed.sent_bytes else "already there, nothing sent"
     name = f"{board.name}: release {bundle.digest[:12]}"
-    if brought.verify.ok:
-        switch(connection, board, bundle.digest)
+    if pushed.state == "rolled-back":
+        raise RolledBackError(f"{name} was rolled back: {pushed.detail}", _back_at(pushed))
+    if pushed.state == "refused":
+        on_event(Note(f"{name} does NOT give the golden answers: not made current ({sent})", warning=True))
+    elif pushed.state == "current":
         on_event(Note(f"{name} gives the golden answers and is current ({sent})"))
     else:
-        on_event(Note(f"{name} does NOT give the golden answers: not made current ({sent})", warning=True))
+        on_event(Note(f"{name} gives the golden answers ({sent})"))
+    return pushed
 
 
-def bench(connection: Connection, board: Board, brought: Brought, how: Measure) -> OnBoard:
+def _back_at(pushed: Pushed) -> str:
+    if pushed.current:
+        return f"release {pushed.current[:12]} is current again"
+    return "there was none before: no release is current"
+
+
+def bench(connection: Connection, board: Board, brought: Pushed, how: Measure) -> OnBoard:
     """Measure a release that is on a board."""
     request = BenchAsk(brought.release, how.threads, **PROFILES[how.profile])  # type: ignore[arg-type]
     said = ask(connection, board, request, BenchAnswer, request.max_s + request.energy_s + SPARE_S)
     return OnBoard(board.name, brought.facts, brought.verify, said)
 
 
-def deploy(bundle: Bundle, path: Path, board: Board, how: Measure, on_event: OnEvent) -> OnBoard:
-    """Push the checked ``bundle`` at ``path`` to ``board``, verify it there, make it current, measure it.
+def deploy(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnBoard:
+    """Push the checked ``bundle`` to ``board``, verify it there, make it current, measure it.
 
-    Raises UnreachableError, IncompatibleError, BundleError or StorageError; answers that differ are no error but
-    part of the result.
+    Raises UnreachableError, IncompatibleError, RolledBackError, BundleError or StorageError; answers that differ are no
+    error but part of the result.
     """
     with connect(board) as connection:
-        brought = bring(connection, board, bundle, path, how.threads)
-        activate(connection, board, bundle, brought, on_event)
-        return bench(connection, board, brought, how)
+        pushed = bring(connection, board, bundle, How(threads=how.threads, again=True), on_event)
+        return bench(connection, board, pushed, how)
 
 
-def measure(bundle: Bundle, path: Path, board: Board, how: Measure, on_event: OnEvent) -> OnBoard:
+def measure(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnBoard:
     """The same without making it current."""
     with connect(board) as connection:
-        brought = bring(connection, board, bundle, path, how.threads)
-        on_event(Note(f"{board.name}: golden answers {'agree' if brought.verify.ok else 'DIFFER'}, measuring"))
-        return bench(connection, board, brought, how)
+        pushed = bring(connection, board, bundle, How(switch=False, threads=how.threads, again=True), on_event)
+        return bench(connection, board, pushed, how)

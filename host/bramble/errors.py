@@ -8,7 +8,10 @@
     ├── StorageError                    exit 1   no space left, read-only, no permission
     ├── TrainingDiverged                exit 1   the loss became NaN or infinite
     ├── UnreachableError                exit 5   no route, refused, timed out, died mid-answer
-    │   └── HostKeyError                         unknown or changed host key
+    │   ├── HostKeyError                         unknown or changed host key
+    │   ├── NotTrustedError                      the board asks for a signature that the bundle lacks
+    │   └── BoardBusyError                       somebody else is at work there
+    ├── RolledBackError                 exit 7   a release failed on a board; the one before is current again
     └── IncompatibleError               exit 6   board and model do not fit
         └── AuditError                           the converted model is not what its scheme promises
 
@@ -65,6 +68,20 @@ class HostKeyError(UnreachableError):
     """A board's SSH host key is unknown, or is not the pinned one."""
 
 
+class NotTrustedError(UnreachableError):
+    """A board refuses a bundle that lacks a signature it trusts."""
+
+
+class BoardBusyError(UnreachableError):
+    """Somebody else is at work on a board."""
+
+
+class RolledBackError(BrambleError):
+    """A release failed on a board after the switch; the one before is current again."""
+
+    exit_code = 7
+
+
 class IncompatibleError(BrambleError):
     """Board and model do not fit together."""
 
@@ -83,6 +100,10 @@ _OF_AGENT = {
     "operator-missing": IncompatibleError,
     "bad-request": IncompatibleError,
     "storage": StorageError,
+    "cut-short": UnreachableError,
+    "not-trusted": NotTrustedError,
+    "no-release": UsageError,
+    "busy": BoardBusyError,
 }
 
 

@@ -46,5 +46,13 @@ class Note:
     warning: bool = False
 
 
-Event = StageBegan | EpochStep | EpochEnded | Note
+@dataclass(frozen=True)
+class Sent:
+    """Bytes of an upload that went over, of how many."""
+
+    done: int
+    of: int
+
+
+Event = StageBegan | EpochStep | EpochEnded | Note | Sent
 OnEvent = Callable[[Event], None]

@@ -16,6 +16,12 @@ def config_dir() -> Path:
     return _home() or Path(platformdirs.user_config_dir("bramble"))
 
 
+def cache_dir() -> Path:
+    """What may be removed at any time: wheels for boards, models that were pushed."""
+    home = _home()
+    return home / "cache" if home else Path(platformdirs.user_cache_dir("bramble"))
+
+
 def local_board_dir() -> Path:
     """What ``~/.bramble`` is on a real board, for the board ``local``."""
     return (_home() or Path(platformdirs.user_data_dir("bramble"))) / "local-board"

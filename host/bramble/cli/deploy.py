@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +15,9 @@ from bramble.cli.known import known_board
 from bramble.cli.screen import show, show_json, watching
 
 if TYPE_CHECKING:
-    from bramble.deploy import Brought, Measure
+    from bramble.deploy import Measure
+    from bramble.fleet.push import How, Pushed
     from bramble.fleet.types import Board
-
-Then = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,9 @@ def push(bundle: options.BundlePath, boards: options.Boards = None, json: option
 
     Only where it gives the golden answers; exit code 3 where it does not.
     """
-    from bramble.deploy import activate
+    from bramble.fleet.push import How
 
-    done = _brought(bundle, boards, 1, activate)
+    done = _brought(bundle, boards, How())
     if json:
         rows = ((name, one.release, one.sent_bytes, one.verify.ok) for name, one in done.items())
         show_json({name: {"release": path, "sent_bytes": sent, "current": ok} for name, path, sent, ok in rows})
@@ -95,9 +93,10 @@ def verify(
 
     Exit code 3 where one does not.
     """
+    from bramble.fleet.push import How
     from bramble_agent.codec import encode
 
-    done = _brought(bundle, boards, threads, None)
+    done = _brought(bundle, boards, How(switch=False, threads=threads, again=True))
     if json:
         show_json({name: encode(one.verify) for name, one in done.items()})
     for name, one in {} if json else done.items():
@@ -108,24 +107,21 @@ def verify(
     _exit_on_difference(done)
 
 
-def _brought(bundle: Path, boards: list[str] | None, threads: int, then: Then | None) -> dict[str, Brought]:
-    """The bundle on each board, its answers checked there; ``then`` is done with each."""
+def _brought(bundle: Path, boards: list[str] | None, how: How) -> dict[str, Pushed]:
+    """The bundle on each board, its answers checked there."""
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import bring
     from bramble.fleet.connect import connect
 
-    path = find_bundle(bundle)
-    checked = load_bundle(path)
-    done: dict[str, Brought] = {}
+    checked = load_bundle(find_bundle(bundle))
+    done: dict[str, Pushed] = {}
     for board in [known_board(name) for name in boards or ["local"]]:
         with connect(board) as connection:
-            done[board.name] = bring(connection, board, checked, path, threads)
-            if then is not None:
-                then(connection, board, checked, done[board.name], lambda event: None)
+            done[board.name] = bring(connection, board, checked, how, lambda event: None)
     return done
 
 
-def _exit_on_difference(done: dict[str, Brought]) -> None:
+def _exit_on_difference(done: dict[str, Pushed]) -> None:
     if not all(one.verify.ok for one in done.values()):
         raise typer.Exit(3)
 
@@ -143,7 +139,7 @@ def _measure(path: Path, runs: Path, how: _How, json: bool, switch: bool = True)
     reports = []
     for board in how.boards:
         with watching() as on_event:
-            on_board = (deploy_to if switch else measure)(bundle, place, board, how.measure, on_event)
+            on_board = (deploy_to if switch else measure)(bundle, board, how.measure, on_event)
             report = make_report(bundle, built, on_board)
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
             page = write_report(runs / bundle.manifest.name / "reports" / f"{stamp}-{board.name}", report)

@@ -9,6 +9,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -23,6 +24,7 @@ class AgentZip:
     digest: str
 
 
+@cache
 def agent_zip() -> AgentZip:
     """Pack the agent that is installed beside this host."""
     package = resources.files("bramble_agent")

@@ -7,7 +7,9 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from posixpath import join
 from typing import TypeVar
@@ -22,21 +24,34 @@ from bramble_agent.wire import WIRE_VERSION, ErrorAnswer
 T = TypeVar("T")
 
 NO_PYTHON = (126, 127)  # what a shell says of a command that cannot be run, or is not there
+CANNOT_OPEN = 2  # Python's status where the file to run is not there
 REPORT_IT = "this is a bug in Bramble: please report it"
 REMOVE = "import os,sys;os.remove(sys.argv[1])"
 HASH = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())"
 
 
-def ask(connection: Connection, board: Board, request: object, kind: type[T], timeout_s: float = 60.0) -> T:
-    """Send ``request`` (a wire …Ask) and decode the answer as ``kind``; the agent is put there first if need be.
+def ask(
+    connection: Connection,
+    board: Board,
+    request: object,
+    kind: type[T],
+    timeout_s: float = 60.0,
+    payload: Iterable[bytes] | None = None,
+) -> T:
+    """Send ``request`` (a wire …Ask) and decode the answer as ``kind``.
 
-    Raises the host's error for what the agent refuses, UnreachableError where it dies in the middle.
+    The agent is put there first if it is not; where files follow the request (``payload``), it must be there already.
+    ``timeout_s`` counts from the last byte that moved. Raises the host's error for what the agent refuses,
+    UnreachableError where it dies in the middle.
     """
     verb = type(request).__name__.removesuffix("Ask").lower()
-    message = json.dumps({"version": WIRE_VERSION, "ask": verb, "body": encode(request)}).encode()
-    agent = ensure_agent(connection, board)
+    message = json.dumps({"version": WIRE_VERSION, "ask": verb, "body": encode(request)}).encode() + b"\n"
+    agent = agent_path(connection)
+    if payload is not None:
+        return decode_answer(board, connection.run([board.python, agent], chain([message], payload), timeout_s), kind)
     done = connection.run([board.python, agent], message, timeout_s)
-    if _is_odd(done) and _repaired(connection, board, agent):
+    if _is_absent(done) or (_is_odd(done) and _is_damaged(connection, board, agent)):
+        _upload_agent(connection, board, agent)
         done = connection.run([board.python, agent], message, timeout_s)
     return decode_answer(board, done, kind)
 
@@ -74,22 +89,19 @@ def _is_odd(done: Done) -> bool:
     return isinstance(error, dict) and error.get("code") == "crash"
 
 
-def _repaired(connection: Connection, board: Board, path: str) -> bool:
-    """Put our agent there anew if the one on the board has other bytes; whether it had."""
-    packed = agent_zip()
-    if _sha256_there(connection, board, path) == hashlib.sha256(packed.data).hexdigest():
-        return False
-    _upload_agent(connection, board, path)
-    return True
+def _is_absent(done: Done) -> bool:
+    """Whether Python said that there is no such file to run."""
+    return done.status == CANNOT_OPEN and not done.stdout and b"can't open file" in done.stderr
 
 
-def ensure_agent(connection: Connection, board: Board) -> str:
-    """The path of our agent on the board, uploaded and checked if it is not there."""
-    packed = agent_zip()
-    path = join(connection.root, "agents", f"{packed.digest}.zip")
-    if connection.size(path) != len(packed.data):
-        _upload_agent(connection, board, path)
-    return path
+def _is_damaged(connection: Connection, board: Board, path: str) -> bool:
+    """Whether the agent that is on the board has other bytes than ours."""
+    return _sha256_there(connection, board, path) != agent_zip().digest
+
+
+def agent_path(connection: Connection) -> str:
+    """Where our agent is on the board, or will be."""
+    return join(connection.root, "agents", f"{agent_zip().digest}.zip")
 
 
 def _upload_agent(connection: Connection, board: Board, path: str) -> None:

@@ -1,54 +1,106 @@
-"""Put a bundle on a board as a release, sending nothing that is there; switch to it as a step of its own."""
+"""Put a bundle on a board as a release: what the board lacks is sent, it checks the answers, then it switches.
+
+A push of what is there already is one question and one answer. See ``bramble_agent.release`` for what happens there.
+"""
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from posixpath import join
 
-from bramble.bundle import zip_bundle
 from bramble.errors import BrambleError
-from bramble.fleet.ask import ask, upload
+from bramble.fleet import kept
+from bramble.fleet.ask import ask
+from bramble.fleet.coding import Source, source_of
+from bramble.fleet.gate import check_fit
+from bramble.fleet.send import Absent, OnSent, send
 from bramble.fleet.types import Board, Connection
-from bramble_agent.bundle import Bundle
-from bramble_agent.wire import ReleaseAnswer, ReleaseAsk
+from bramble_agent.bundle import MANIFEST, Bundle
+from bramble_agent.wire import BoardFacts, VerifyAnswer
+from bramble_agent.wire_release import ReleaseAnswer, ReleaseAsk, RollbackAnswer, RollbackAsk
+
+PATIENCE_S = 600.0  # two verifications on the slowest board; waiting for another push
+
+
+@dataclass(frozen=True)
+class How:
+    """How a release is made: whether it becomes current, and what it must pass."""
+
+    switch: bool = True
+    threads: int = 1
+    again: bool = False
+    keep: int = 3
+    signature: str = ""
+    health: tuple[str, ...] = ()
+    health_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push did: the release's folder there, and the bytes sent (0: it was there)."""
+    """What became of a push.
 
+    ``state`` is "current", "ready" (there, not switched to), "refused" (its answers differ) or "rolled-back", with
+    ``detail`` saying why; ``sent_bytes`` is 0 where all was there.
+    """
+
+    state: str
     release: str
     sent_bytes: int
+    facts: BoardFacts
+    verify: VerifyAnswer
+    detail: str = ""
+    current: str = ""
+    previous: str = ""
 
 
-def push(connection: Connection, board: Board, bundle: Bundle, path: Path) -> Pushed:
-    """Put the checked ``bundle`` that lies at ``path`` (folder or .zip) on a board; what is current stays so.
+def push(
+    connection: Connection,
+    board: Board,
+    bundle: Bundle,
+    how: How = How(),
+    on_sent: OnSent = lambda done, of: None,
+) -> Pushed:
+    """Make the checked ``bundle`` a release on a board.
 
-    Raises as ``ask`` and ``upload`` do.
+    Raises IncompatibleError before anything is sent to a board that cannot run it, and what ``ask`` raises.
     """
-    there = _release(connection, board, bundle.digest, "")
-    if there.present:
-        return Pushed(there.path, 0)
-    incoming = join(connection.root, "incoming", f"{bundle.digest}.zip")
-    with tempfile.TemporaryDirectory() as folder:
-        packed = path
-        if path.is_dir():
-            packed = Path(folder) / "bundle.zip"
-            zip_bundle(path, packed)
-        upload(connection, board, packed, incoming)
-        sent = packed.stat().st_size
-    taken = _release(connection, board, bundle.digest, incoming)
-    if not taken.present:
-        raise BrambleError(f"{board.name}: the release vanished after the push", "push again")
-    return Pushed(taken.path, sent)
+    request = _request(connection, bundle, how)
+    told = ask(connection, board, request, ReleaseAnswer, PATIENCE_S)
+    files = {name: source_of(held) for name, held in bundle.files.items() if name != MANIFEST}
+    absent = [one for one in files.values() if one.sha256 in told.missing]
+    check_fit(bundle.manifest, told.facts, sum(one.size for one in absent), board.name)
+    sent = 0
+    if told.state == "missing":
+        lacks = Absent(told.missing, told.parts)
+        sent = send(connection, board, absent, lacks, _olds(files, told.files), on_sent)
+        told = ask(connection, board, request, ReleaseAnswer, PATIENCE_S)
+    if told.verify is None:
+        raise BrambleError(f"{board.name}: what was sent vanished", "push again; check the board's storage")
+    kept.keep(files["model.tflite"])
+    return Pushed(told.state, told.path, sent, told.facts, told.verify, told.detail, told.current, told.previous)
 
 
-def switch(connection: Connection, board: Board, digest: str) -> str:
-    """Make a release that is on the board the current one; the digest that was current before ("" if none)."""
-    return ask(connection, board, ReleaseAsk(connection.root, digest), ReleaseAnswer).previous
+def rollback(connection: Connection, board: Board, threads: int = 1) -> RollbackAnswer:
+    """Make the release before the current one current again. Raises UsageError where there is none."""
+    return ask(connection, board, RollbackAsk(connection.root, threads), RollbackAnswer, PATIENCE_S)
 
 
-def _release(connection: Connection, board: Board, digest: str, incoming: str) -> ReleaseAnswer:
-    return ask(connection, board, ReleaseAsk(connection.root, digest, incoming, switch=False), ReleaseAnswer)
+def _request(connection: Connection, bundle: Bundle, how: How) -> ReleaseAsk:
+    return ReleaseAsk(
+        root=connection.root,
+        digest=bundle.digest,
+        manifest=bundle.read(MANIFEST).decode(),
+        switch=how.switch,
+        threads=how.threads,
+        again=how.again,
+        keep=how.keep,
+        signature=how.signature,
+        health=how.health,
+        health_s=how.health_s,
+    )
+
+
+def _olds(files: Mapping[str, Source], there: Mapping[str, str]) -> dict[str, Source]:
+    """For files by sha256, those of the same name in the board's current release that we have too."""
+    found = {name: kept.find(sha256) for name, sha256 in there.items() if name in files}
+    return {files[name].sha256: old for name, old in found.items() if old is not None}

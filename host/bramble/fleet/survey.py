@@ -33,9 +33,9 @@ class Survey:
     """A board as a shell sees it. Strings are "" and numbers None where the board does not say.
 
     ``machine`` is the kernel's architecture (uname -m), ``userland`` the one that programs are built for: "arm64",
-    "armhf", "amd64", … (they differ on a 64-bit kernel under a 32-bit userland). ``libc`` is "glibc 2.36" or "musl 1.2",
-    ``libstdcxx`` the highest GLIBCXX version of the C++ library ("3.4.30"). ``clock_skew_s`` is the board's clock minus
-    ours. ``sudo`` is "root", "free" (no password), "password" or "".
+    "armhf", "amd64", … (they differ on a 64-bit kernel under a 32-bit userland). ``libc`` is "glibc 2.36" or "musl
+    1.2", ``libstdcxx`` the highest GLIBCXX version of the C++ library ("3.4.30"). ``clock_skew_s`` is the board's clock
+    minus ours. ``sudo`` is "root", "free" (no password), "password" or "".
     """
 
     model: str
