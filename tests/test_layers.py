@@ -46,7 +46,7 @@ HOST_FLOORS = (
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
-    "bramble.density bramble.fleet.gate bramble.fleet.kept bramble.fleet.send bramble.report.facts bramble.report.page",
+    "bramble.density bramble.fleet.signing bramble.fleet.gate bramble.fleet.kept bramble.fleet.send bramble.report.facts bramble.report.page",
     "bramble.fleet.push bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
     "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",

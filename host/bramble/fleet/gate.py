@@ -13,7 +13,7 @@ from bramble_agent.wire import BoardFacts, Manifest, RuntimeFact
 
 DTYPES = ("int8", "uint8", "int16", "float32")  # what the agent feeds and reads
 RUNTIME_BYTES = 48 << 20  # Python, numpy and a runtime, before any model
-SPARE_BYTES = 16 << 20  # room on the disk that a push leaves
+SPARE_BYTES = 1 << 20  # for what is written besides the files
 
 
 def check_fit(manifest: Manifest, facts: BoardFacts, missing_bytes: int, name: str) -> None:
@@ -82,7 +82,7 @@ def _memory(manifest: Manifest, facts: BoardFacts) -> list[tuple[str, str]]:
 
 
 def _space(facts: BoardFacts, missing_bytes: int) -> list[tuple[str, str]]:
-    needed = missing_bytes + SPARE_BYTES if missing_bytes else 0
+    needed = 2 * missing_bytes + SPARE_BYTES if missing_bytes else 0  # a file is there twice while it is unpacked
     if facts.disk_free_bytes is None or facts.disk_free_bytes >= needed:
         return []
     return [
