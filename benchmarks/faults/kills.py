@@ -14,12 +14,12 @@ from pathlib import Path
 
 from rig import Outcome, Rig
 
-CHANGES = "write,fsync,ftruncate,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir"
+CHANGES = ["write", "fsync", "ftruncate", "rename", "link", "symlink", "unlink", "mkdir", "rmdir", "utimensat"]
 WRAPPER = """#!/bin/sh
 # the agents of one operation are counted; the one asked for is killed at the n-th of its changing calls
 n=$(( $(cat '{counter}' 2>/dev/null || echo 0) + 1 )); echo $n > '{counter}'
 [ $n = {number} ] || exec '{python}' "$@"
-exec strace -f -qq -o '{log}' -e trace={changes} -e inject={changes}:signal=SIGKILL:when={call} '{python}' "$@"
+exec strace -f -qq -o '{log}' -e trace={change} -e inject={change}:signal=SIGKILL:when={call} '{python}' "$@"
 """
 
 
@@ -27,19 +27,24 @@ def agent_kills(rig: Rig) -> Iterator[Outcome]:
     """Every agent process of an operation is killed at its first changing call, its second, and so on to the last."""
     for operation, agents in (("push c", 3), ("push a", 1), ("rollback", 1)):
         for number in range(1, agents + 1):
-            for call in count(1):
-                with rig.fresh() as root:
-                    python, log = _wrapper(root.parent, number, call)
-                    said = rig.operate(rig.board(root, python=str(python)), operation)
-                    _wait_for_agents(root)
-                    if "killed by SIGKILL" not in log.read_text():
-                        break
-                    yield rig.judge("kill -9 of the agent, at every call that writes", operation, root, said)
+            for change in CHANGES:
+                yield from _kills(rig, operation, number, change)
 
 
-def _wrapper(folder: Path, number: int, call: int) -> tuple[Path, Path]:
+def _kills(rig: Rig, operation: str, number: int, change: str) -> Iterator[Outcome]:
+    for call in count(1):
+        with rig.fresh() as root:
+            python, log = _wrapper(root.parent, number, change, call)
+            said = rig.operate(rig.board(root, python=str(python)), operation)
+            _wait_for_agents(root)
+            if "killed by SIGKILL" not in log.read_text():
+                return
+            yield rig.judge("kill -9 of the agent, at every call that writes", operation, root, said)
+
+
+def _wrapper(folder: Path, number: int, change: str, call: int) -> tuple[Path, Path]:
     python, log = folder / "python", folder / "log"
-    filled = {"counter": folder / "counter", "python": sys.executable, "log": log, "changes": CHANGES}
+    filled = {"counter": folder / "counter", "python": sys.executable, "log": log, "change": change}
     python.write_text(WRAPPER.format(**filled, number=number, call=call))
     python.chmod(0o755)
     log.touch()

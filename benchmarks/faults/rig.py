@@ -14,8 +14,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from making import make_bundle, make_model  # noqa: E402
-
 from bramble.bundle import load_bundle  # noqa: E402
 from bramble.errors import BrambleError  # noqa: E402
 from bramble.fleet.connect import connect  # noqa: E402
@@ -24,6 +22,7 @@ from bramble.fleet.push import push, rollback  # noqa: E402
 from bramble.fleet.types import Board, Connection  # noqa: E402
 from bramble_agent.bundle import Bundle, open_bundle  # noqa: E402
 from bramble_agent.errors import AgentError  # noqa: E402
+from making import make_bundle, make_model  # noqa: E402
 
 
 @dataclass(frozen=True)

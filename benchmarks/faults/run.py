@@ -38,8 +38,9 @@ PARTS: dict[str, Callable[[Rig], Iterator[Outcome]]] = {
 }
 HEAD = """# What survives what
 
-Made by `python benchmarks/faults/run.py`. Each line: how many faults were put in, after how many of them the current and
-the previous release were whole, how many were healed by the same command again, how many messages showed a secret.
+Made by `python benchmarks/faults/run.py`. Each line: how many faults were put in, after how many of them the
+current and the previous release were whole, how many were healed by the same command again, how many messages showed a
+secret.
 
 | fault | operation | injections | whole | healed | leaks |
 |---|---|---|---|---|---|

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from rig import Outcome, Rig
 
+from bramble.fleet.types import Board
+
 
 def two_pushes(rig: Rig, times: int) -> Iterator[Outcome]:
     """Both begin within half a second; both must say that all is well, or that the other one is at work."""
@@ -18,13 +20,14 @@ def two_pushes(rig: Rig, times: int) -> Iterator[Outcome]:
         with rig.fresh() as root:
             board = rig.board(root)
             said: list[str] = []
-            pushes = [
-                threading.Thread(target=lambda name=name: said.append(rig.operate(board, f"push {name}")))
-                for name in names
-            ]
+            pushes = [threading.Thread(target=_note, args=(rig, board, f"push {name}", said)) for name in names]
             for push in pushes:
                 push.start()
                 time.sleep(chance.uniform(0, 0.25))
             for push in pushes:
                 push.join()
             yield rig.judge("two pushes at once", "push c", root, " ".join(said))
+
+
+def _note(rig: Rig, board: Board, operation: str, said: list[str]) -> None:
+    said.append(rig.operate(board, operation))
