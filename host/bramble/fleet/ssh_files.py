@@ -41,17 +41,19 @@ class SshFiles:
         """Upload a file with pipelined writes; what arrived of one that does not fit is removed."""
         self._make_folder(dirname(target))
         with self._doing(f"write {target}") as sftp, source.open("rb") as content:
+            file = sftp.open(target, "wb")  # no context: to leave one waits for answers, also when the user broke off
             try:
-                size = _write(sftp, content, target)
+                size = _write(content, file)
                 if sftp.stat(target).st_size != size:  # what went wrong at the end is told nowhere else
                     raise OSError("it did not arrive whole")
             except KeyboardInterrupt:
-                self._link.close()  # to close the file politely could wait for a link that is full
+                self._link.close()
                 raise
             except BROKEN:
                 raise
             except OSError:
                 with suppress(*BROKEN, OSError):
+                    file.close()
                     sftp.remove(target)
                 raise
 
@@ -115,9 +117,8 @@ class SshFiles:
             ) from error
 
 
-def _write(sftp: paramiko.SFTPClient, content: IO[bytes], target: str) -> int:
-    """Write all of ``content``; how much that was."""
-    file = sftp.open(target, "wb")  # no context: to leave one waits for answers, also when the user broke off
+def _write(content: IO[bytes], file: paramiko.SFTPFile) -> int:
+    """Write all of ``content``, and close; how much that was."""
     file.set_pipelined(True)
     size = 0
     while piece := content.read(PIECE):
