@@ -25,7 +25,8 @@ from bramble.fleet.types import Board
 SSHD = Path("/usr/sbin/sshd")
 SFTP = "Subsystem sftp exec /usr/lib/openssh/sftp-server"
 CONFIG = """
-ListenAddress 127.0.0.1:{port}
+ListenAddress {address}
+Port {port}
 HostKey {host_key}
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
@@ -44,29 +45,36 @@ ForceCommand cd "$HOME" && eval "$SSH_ORIGINAL_COMMAND"
 class Server:
     """A server that can be stopped, and started again on the same port with other settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         """Make the keys; nothing runs yet."""
+        self.address = address
         self.folder, self.home = folder, folder / "home"
         self.home.mkdir(parents=True)
         self.user = getpass.getuser()
         self.user_key = make_key(folder / "user_key")
         (folder / "authorized_keys").write_text(self.user_key.with_suffix(".pub").read_text())
         self.host_key = make_key(folder / "host_key")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as free:
+            free.bind((address, 0))
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, extra: str = SFTP) -> None:
         """Serve, and wait until the server greets."""
         config, log = self.folder / "sshd_config", self.folder / "log"
-        filled = {"port": self.port, "host_key": self.host_key, "folder": self.folder, "home": self.home}
+        filled = {
+            "address": self.address,
+            "port": self.port,
+            "host_key": self.host_key,
+            "folder": self.folder,
+            "home": self.home,
+        }
         config.write_text(CONFIG.format(**filled, extra=extra.format(**filled)))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self._process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", log])
         deadline = time.monotonic() + 20
-        while not _greets(self.port):
+        while not _greets(self.address, self.port):
             assert self._process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
@@ -117,11 +125,11 @@ def board_of(server: Server, root: Path | str, **changes: str | int) -> Board:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, address: str = "127.0.0.1") -> Iterator[Server]:
     """A running server, stopped at the end; the test is skipped where OpenSSH is not installed."""
     if not SSHD.exists():
         pytest.skip(f"{SSHD} is not there: apt install openssh-server")
-    server = Server(folder)
+    server = Server(folder, address)
     server.start()
     try:
         yield server
@@ -157,9 +165,9 @@ def speaking(greeting: bytes, hold: bool) -> Iterator[int]:
                 link.close()
 
 
-def _greets(port: int) -> bool:
+def _greets(address: str, port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+        with socket.create_connection((address, port), timeout=5) as link:
             return link.recv(4) == b"SSH-"
     except OSError:
         return False

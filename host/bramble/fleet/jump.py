@@ -18,7 +18,7 @@ from bramble.fleet.ssh_keys import KeyRing, authenticate, refusal
 from bramble.fleet.ssh_link import Link, dial, fingerprint, host_key, shake_hands, spawn
 
 HOP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[^\]\s]+)\]|(?P<host>[^:\s]+))(?::(?P<port>[0-9]{1,5}))?/?"
+    r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[^\]\s]+)\]|(?P<host>[^@:\s\[\]/]+))(?::(?P<port>[0-9]{1,5}))?/?"
 )
 FARTHEST = 8
 

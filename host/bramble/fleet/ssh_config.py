@@ -13,8 +13,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from paramiko.config import SSHConfig, SSHConfigDict
+from paramiko.config import SSHConfig
 from paramiko.ssh_exception import ConfigParseError, CouldNotCanonicalize
 
 from bramble.errors import UsageError
@@ -24,6 +25,7 @@ CONNECT_S = 30.0
 INCLUDE = re.compile(r"include(?:\s*=\s*|\s+)(.+)", re.IGNORECASE)
 BLOCK = re.compile(r"(?:host|match)[\s=]", re.IGNORECASE)
 DEEPEST = 16
+PERCENT = "\x01"  # stands for "%%" while tokens are filled in: the library does not know it
 PLAIN = re.compile(r"[^\s\"'#%\x00-\x1f]*")
 
 
@@ -83,7 +85,7 @@ def _hint() -> str:
     return f"see {_home() / 'config'} and {SYSTEM / 'ssh_config'}; `ssh -G NAME` shows what ssh makes of them"
 
 
-def _over(found: SSHConfigDict, jump: str | None) -> tuple[tuple[str, ...], str]:
+def _over(found: dict[str, Any], jump: str | None) -> tuple[tuple[str, ...], str]:
     """The hops, and the command that carries the link; of the two settings the first counts."""
     first = next((key for key in found if key in ("proxyjump", "proxycommand")), "")
     command = (found.get("proxycommand") or "") if first == "proxycommand" and jump is None else ""
@@ -91,20 +93,25 @@ def _over(found: SSHConfigDict, jump: str | None) -> tuple[tuple[str, ...], str]
     return (() if hops.lower() == "none" else tuple(hop.strip() for hop in hops.split(",") if hop.strip())), command
 
 
-def _known_hosts(found: SSHConfigDict) -> tuple[Path, ...]:
+def _known_hosts(found: dict[str, Any]) -> tuple[Path, ...]:
     named = found.get("userknownhostsfile")
     mine = [Path(name) for name in shlex.split(named)] if named else [_home() / "known_hosts", _home() / "known_hosts2"]
     return (*mine, SYSTEM / "ssh_known_hosts")
 
 
-def _lookup(alias: str, given: list[str]) -> SSHConfigDict:
+def _lookup(alias: str, given: list[str]) -> dict[str, Any]:
     mine, theirs = _lines(_home() / "config", _home(), 0), _lines(SYSTEM / "ssh_config", SYSTEM, 0)
-    text = "\n".join(("Host *", *given, "Host *", *mine, "Host *", *theirs))
+    text = "\n".join(("Host *", *given, "Host *", *mine, "Host *", *theirs)).replace("%%", PERCENT)
     config = SSHConfig.from_text(text)
     tokens = {**SSHConfig.TOKENS_BY_CONFIG_KEY, "userknownhostsfile": ["~", "%d", "%h", "%r", "%u"]}
     # only those that occur: the library would ask the network for our own full name, whether it is wanted or not
     config.TOKENS_BY_CONFIG_KEY = {key: [token for token in some if token in text] for key, some in tokens.items()}
-    return config.lookup(alias)
+    found: dict[str, Any] = config.lookup(alias)
+    for key, value in found.items():
+        if value is not None:
+            whole = isinstance(value, str)
+            found[key] = value.replace(PERCENT, "%") if whole else [one.replace(PERCENT, "%") for one in value]
+    return found
 
 
 def _lines(path: Path, folder: Path, depth: int) -> Iterator[str]:
