@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,9 +45,9 @@ ForceCommand cd "$HOME" && eval "$SSH_ORIGINAL_COMMAND"
 class Server:
     """A server that can be stopped, and started again on the same port with other settings."""
 
-    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1", more_host_keys: Sequence[Path] = ()) -> None:
         """Make the keys; nothing runs yet."""
-        self.address = address
+        self.address, self.more_host_keys = address, more_host_keys
         self.folder, self.home = folder, folder / "home"
         self.home.mkdir(parents=True)
         self.user = getpass.getuser()
@@ -59,8 +59,8 @@ class Server:
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, extra: str = SFTP) -> None:
-        """Serve, and wait until the server greets."""
+    def start(self, extra: str = SFTP, first: str = "") -> None:
+        """Serve, and wait until the server greets; of a setting named twice the ``first`` counts."""
         config, log = self.folder / "sshd_config", self.folder / "log"
         filled = {
             "address": self.address,
@@ -69,7 +69,8 @@ class Server:
             "folder": self.folder,
             "home": self.home,
         }
-        config.write_text(CONFIG.format(**filled, extra=extra.format(**filled)))
+        keys = "".join(f"HostKey {key}\n" for key in self.more_host_keys)
+        config.write_text(f"{first}\n{keys}" + CONFIG.format(**filled, extra=extra.format(**filled)))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self._process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", log])
@@ -88,7 +89,7 @@ class Server:
 
     def pinned(self) -> str:
         """The host's public key as a board holds it, "type base64", read from ssh-keygen's file."""
-        return " ".join(self.host_key.with_suffix(".pub").read_text().split()[:2])
+        return public_of(self.host_key)
 
     def fingerprint(self) -> str:
         """The host key's fingerprint, by ssh-keygen."""
@@ -101,6 +102,11 @@ def make_key(path: Path, *options: str) -> Path:
     phrase = () if "-N" in options else ("-N", "")
     subprocess.run(["ssh-keygen", "-q", "-f", path, *kind, *phrase, *options], check=True)
     return path
+
+
+def public_of(key: Path) -> str:
+    """The public half of a key pair, "type base64"."""
+    return " ".join(key.with_suffix(".pub").read_text().split()[:2])
 
 
 def fingerprint_of(key: Path) -> str:
@@ -125,16 +131,33 @@ def board_of(server: Server, root: Path | str, **changes: str | int) -> Board:
 
 
 @contextmanager
-def serving(folder: Path, address: str = "127.0.0.1") -> Iterator[Server]:
+def serving(folder: Path, address: str = "127.0.0.1", more_host_keys: Sequence[Path] = ()) -> Iterator[Server]:
     """A running server, stopped at the end; the test is skipped where OpenSSH is not installed."""
     if not SSHD.exists():
         pytest.skip(f"{SSHD} is not there: apt install openssh-server")
-    server = Server(folder, address)
+    server = Server(folder, address, more_host_keys)
     server.start()
     try:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def ssh_agent(path: Path) -> Iterator[None]:
+    """An ssh-agent without keys, which the environment names; ended and no longer named at the end."""
+    before = dict(os.environ)
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        while not path.exists():
+            time.sleep(0.01)
+        os.environ["SSH_AUTH_SOCK"] = str(path)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        agent.terminate()
+        agent.wait(10)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import pytest
 from bramble.cli.board import lacking
 from making import bundle_digest, make_bundle
 from running import bramble, environment
-from serving import Server, fingerprint_of, make_key, serving, speaking
+from serving import Server, fingerprint_of, make_key, public_of, serving, speaking
 
 KEYS = {  # what the architecture promises to scripts
     "version",
@@ -168,7 +168,7 @@ def test_add_a_host_of_the_configuration(server: Server, ssh_home: Path, home: P
 def test_add_against_known_hosts(server: Server, ssh_home: Path, home: Path, tmp_path: Path, marker: str) -> None:
     """A board that ssh knows by another key, or by one that is revoked, is not added; exit code 5."""
     other = make_key(tmp_path / "other")
-    line = f"@revoked * {server.pinned()}" if marker else f"[127.0.0.1]:{server.port} {public(other)}"
+    line = f"@revoked * {server.pinned()}" if marker else f"[127.0.0.1]:{server.port} {public_of(other)}"
     (ssh_home / "known_hosts").write_text(f"{line}\n")
     words = ("board", "add", "garden", "rose", "--python", sys.executable)
     done = bramble(*words, cwd=tmp_path, HOME=str(ssh_home.parent))
@@ -188,11 +188,6 @@ def test_add_over_a_hop(server: Server, ssh_home: Path, home: Path, tmp_path: Pa
     done = bramble(*words, cwd=tmp_path, HOME=str(ssh_home.parent))
     assert done.returncode == 0, done.stderr
     assert tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]["jump"] == "rose"
-
-
-def public(key: Path) -> str:
-    """The public half of a key file, "type base64"."""
-    return " ".join(key.with_suffix(".pub").read_text().split()[:2])
 
 
 def test_add_under_a_bad_name(tmp_path: Path) -> None:
