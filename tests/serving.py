@@ -48,6 +48,7 @@ class Server:
     def __init__(self, folder: Path, address: str = "127.0.0.1", more_host_keys: Sequence[Path] = ()) -> None:
         """Make the keys; nothing runs yet."""
         self.address, self.more_host_keys = address, more_host_keys
+        self.within: tuple[str, ...] = ()  # the command that runs the server elsewhere, as in a network namespace
         self.folder, self.home = folder, folder / "home"
         self.home.mkdir(parents=True)
         self.user = getpass.getuser()
@@ -73,7 +74,7 @@ class Server:
         config.write_text(f"{first}\n{keys}" + CONFIG.format(**filled, extra=extra.format(**filled)))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        self._process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", log])
+        self._process = subprocess.Popen([*self.within, SSHD, "-D", "-f", config, "-E", log])
         deadline = time.monotonic() + 20
         while not _greets(self.address, self.port):
             assert self._process.poll() is None, log.read_text()

@@ -43,6 +43,17 @@ class Link:
                 self._layers.pop(0)()
 
 
+class Transport(paramiko.Transport):
+    """The library's, but what it trips over in damaged bytes (a ValueError, say) is a broken link as well."""
+
+    def get_exception(self) -> Exception | None:
+        """What its thread ended with, if nobody asked yet."""
+        error = super().get_exception()
+        if error is None or isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+            return error
+        return paramiko.SSHException(f"what came is damaged ({type(error).__name__}: {error})")
+
+
 def dial(link: Link, host: str, port: int, seconds: float) -> socket.socket:
     """A TCP connection. Raises UnreachableError."""
     try:
@@ -90,7 +101,7 @@ def shake_hands(link: Link, sock: Any, kinds: Sequence[str], seconds: float) -> 
     logger = logging.getLogger("paramiko")
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())  # else its thread prints tracebacks on stderr
-    transport = paramiko.Transport(sock)
+    transport = Transport(sock)
     link.hold(transport.close)
     transport.banner_timeout = transport.auth_timeout = seconds
     security = transport.get_security_options()
