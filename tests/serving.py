@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from bramble.fleet.types import Board
 SSHD = Path("/usr/sbin/sshd")
 SFTP = "Subsystem sftp exec /usr/lib/openssh/sftp-server"
 CONFIG = """
-ListenAddress 127.0.0.1:{port}
+ListenAddress {address}
+Port {port}
 HostKey {host_key}
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
@@ -44,29 +45,38 @@ ForceCommand cd "$HOME" && eval "$SSH_ORIGINAL_COMMAND"
 class Server:
     """A server that can be stopped, and started again on the same port with other settings."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1", more_host_keys: Sequence[Path] = ()) -> None:
         """Make the keys; nothing runs yet."""
+        self.address, self.more_host_keys = address, more_host_keys
+        self.within: tuple[str, ...] = ()  # the command that runs the server elsewhere, as in a network namespace
         self.folder, self.home = folder, folder / "home"
         self.home.mkdir(parents=True)
         self.user = getpass.getuser()
         self.user_key = make_key(folder / "user_key")
         (folder / "authorized_keys").write_text(self.user_key.with_suffix(".pub").read_text())
         self.host_key = make_key(folder / "host_key")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as free:
+            free.bind((address, 0))
             self.port: int = free.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, extra: str = SFTP) -> None:
-        """Serve, and wait until the server greets."""
+    def start(self, extra: str = SFTP, first: str = "") -> None:
+        """Serve, and wait until the server greets; of a setting named twice the ``first`` counts."""
         config, log = self.folder / "sshd_config", self.folder / "log"
-        filled = {"port": self.port, "host_key": self.host_key, "folder": self.folder, "home": self.home}
-        config.write_text(CONFIG.format(**filled, extra=extra.format(**filled)))
+        filled = {
+            "address": self.address,
+            "port": self.port,
+            "host_key": self.host_key,
+            "folder": self.folder,
+            "home": self.home,
+        }
+        keys = "".join(f"HostKey {key}\n" for key in self.more_host_keys)
+        config.write_text(f"{first}\n{keys}" + CONFIG.format(**filled, extra=extra.format(**filled)))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        self._process = subprocess.Popen([SSHD, "-D", "-f", config, "-E", log])
+        self._process = subprocess.Popen([*self.within, SSHD, "-D", "-f", config, "-E", log])
         deadline = time.monotonic() + 20
-        while not _greets(self.port):
+        while not _greets(self.address, self.port):
             assert self._process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
@@ -80,7 +90,7 @@ class Server:
 
     def pinned(self) -> str:
         """The host's public key as a board holds it, "type base64", read from ssh-keygen's file."""
-        return " ".join(self.host_key.with_suffix(".pub").read_text().split()[:2])
+        return public_of(self.host_key)
 
     def fingerprint(self) -> str:
         """The host key's fingerprint, by ssh-keygen."""
@@ -93,6 +103,11 @@ def make_key(path: Path, *options: str) -> Path:
     phrase = () if "-N" in options else ("-N", "")
     subprocess.run(["ssh-keygen", "-q", "-f", path, *kind, *phrase, *options], check=True)
     return path
+
+
+def public_of(key: Path) -> str:
+    """The public half of a key pair, "type base64"."""
+    return " ".join(key.with_suffix(".pub").read_text().split()[:2])
 
 
 def fingerprint_of(key: Path) -> str:
@@ -117,16 +132,33 @@ def board_of(server: Server, root: Path | str, **changes: str | int) -> Board:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, address: str = "127.0.0.1", more_host_keys: Sequence[Path] = ()) -> Iterator[Server]:
     """A running server, stopped at the end; the test is skipped where OpenSSH is not installed."""
     if not SSHD.exists():
         pytest.skip(f"{SSHD} is not there: apt install openssh-server")
-    server = Server(folder)
+    server = Server(folder, address, more_host_keys)
     server.start()
     try:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def ssh_agent(path: Path) -> Iterator[None]:
+    """An ssh-agent without keys, which the environment names; ended and no longer named at the end."""
+    before = dict(os.environ)
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        while not path.exists():
+            time.sleep(0.01)
+        os.environ["SSH_AUTH_SOCK"] = str(path)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        agent.terminate()
+        agent.wait(10)
 
 
 @contextmanager
@@ -157,9 +189,9 @@ def speaking(greeting: bytes, hold: bool) -> Iterator[int]:
                 link.close()
 
 
-def _greets(port: int) -> bool:
+def _greets(address: str, port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+        with socket.create_connection((address, port), timeout=5) as link:
             return link.recv(4) == b"SSH-"
     except OSError:
         return False

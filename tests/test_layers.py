@@ -30,24 +30,27 @@ AGENT_FLOORS = (
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
     "bramble.compress bramble.fleet "
-    "bramble.fleet.operators bramble.report "
+    "bramble.fleet.operators bramble.fleet.feed bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.feed "
+    "bramble.fleet.ssh_config bramble.fleet.known_hosts bramble.fleet.ssh_link bramble.fleet.ssh_watch",
+    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh_keys "
     "bramble.fleet.survey bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
-    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh_login bramble.fleet.ssh_files "
+    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.jump bramble.fleet.ssh_files "
     "bramble.fleet.agent_zip "
     "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
-    "bramble.fleet.coding bramble.reporter bramble.low_rank bramble.rewire "
+    "bramble.fleet.coding bramble.fleet.ssh_login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ssh bramble.fleet.ask bramble.report.verdict "
+    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.report.verdict "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
-    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.connect "
-    "bramble.density bramble.fleet.signing bramble.fleet.gate bramble.fleet.kept bramble.fleet.send bramble.report.facts bramble.report.page",
-    "bramble.fleet.push bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon bramble.compress.train "
+    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.ssh "
+    "bramble.density bramble.fleet.signing bramble.fleet.gate bramble.fleet.kept bramble.fleet.send "
+    "bramble.report.facts bramble.report.page",
+    "bramble.fleet.push bramble.fleet.connect bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon "
+    "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
     "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages bramble.teachers",
@@ -125,6 +128,11 @@ THIRD_PARTY = {
     "bramble.fleet.ssh": "paramiko",
     "bramble.fleet.ssh_login": "paramiko",
     "bramble.fleet.ssh_files": "paramiko",
+    "bramble.fleet.ssh_config": "paramiko",
+    "bramble.fleet.ssh_keys": "paramiko",
+    "bramble.fleet.ssh_link": "paramiko",
+    "bramble.fleet.ssh_watch": "paramiko",
+    "bramble.fleet.jump": "paramiko",
     "bramble.fleet.inventory": "tomlkit",
     "bramble.report.table": "rich",
     "bramble.report.fitting": "rich",

@@ -18,7 +18,7 @@ import pytest
 from bramble.cli.board import lacking
 from making import bundle_digest, make_bundle
 from running import bramble, environment
-from serving import Server, fingerprint_of, make_key, serving, speaking
+from serving import Server, fingerprint_of, make_key, public_of, serving, speaking
 
 KEYS = {  # what the architecture promises to scripts
     "version",
@@ -137,6 +137,57 @@ def test_add_at_a_terminal(server: Server, home: Path, tmp_path: Path, typed: st
     assert (home / "boards.toml").exists() == (status == 0)
     if status == 0:
         assert "added garden: " in done.stdout
+
+
+@pytest.fixture
+def ssh_home(server: Server, tmp_path: Path) -> Path:
+    """A ~/.ssh whose configuration calls the server ``rose``, with ``known_hosts`` beside it, not there yet."""
+    folder = tmp_path / "user/.ssh"
+    folder.mkdir(parents=True)
+    (folder / "config").write_text(
+        f"Host rose\n  HostName 127.0.0.1\n  Port {server.port}\n  User {server.user}\n"
+        f"  IdentityFile {server.user_key}\n  UserKnownHostsFile {folder}/known_hosts\n"
+    )
+    return folder
+
+
+def test_add_a_host_of_the_configuration(server: Server, ssh_home: Path, home: Path, tmp_path: Path) -> None:
+    """A board is added by its name in ~/.ssh/config alone; the key that ssh knows it by is pinned without asking."""
+    (ssh_home / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {server.pinned()}\n")
+    words = ("board", "add", "garden", "rose", "--python", sys.executable)
+    done = bramble(*words, cwd=tmp_path, HOME=str(ssh_home.parent))
+    assert done.returncode == 0, done.stderr
+    held = tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]
+    assert (held["host"], held["user"], held["port"]) == ("rose", server.user, server.port)
+    assert held["host_key"] == server.pinned()
+    done = bramble("board", "probe", "garden", "--json", cwd=tmp_path, HOME=str(ssh_home.parent))
+    assert json.loads(done.stdout)["facts"]
+
+
+@pytest.mark.parametrize("marker", ["", "@revoked "])
+def test_add_against_known_hosts(server: Server, ssh_home: Path, home: Path, tmp_path: Path, marker: str) -> None:
+    """A board that ssh knows by another key, or by one that is revoked, is not added; exit code 5."""
+    other = make_key(tmp_path / "other")
+    line = f"@revoked * {server.pinned()}" if marker else f"[127.0.0.1]:{server.port} {public_of(other)}"
+    (ssh_home / "known_hosts").write_text(f"{line}\n")
+    words = ("board", "add", "garden", "rose", "--python", sys.executable)
+    done = bramble(*words, cwd=tmp_path, HOME=str(ssh_home.parent))
+    assert done.returncode == 5
+    assert server.fingerprint() in done.stderr
+    assert (fingerprint_of(other) in done.stderr) == (not marker)
+    assert not (home / "boards.toml").exists()
+
+
+def test_add_over_a_hop(server: Server, ssh_home: Path, home: Path, tmp_path: Path) -> None:
+    """``--jump`` goes over a hop that known_hosts has, and is remembered; an unknown hop is exit code 5."""
+    words = [*add(server, "--fingerprint", server.fingerprint()), "--jump", "rose"]
+    done = bramble(*words, cwd=tmp_path, HOME=str(ssh_home.parent))
+    assert done.returncode == 5
+    assert "the hop rose" in done.stderr
+    (ssh_home / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {server.pinned()}\n")
+    done = bramble(*words, cwd=tmp_path, HOME=str(ssh_home.parent))
+    assert done.returncode == 0, done.stderr
+    assert tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]["jump"] == "rose"
 
 
 def test_add_under_a_bad_name(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from types import FrameType
 import pytest
 
 from bramble.bundle import load_bundle
+from bramble.fleet import ssh_config
 from bramble.fleet.connect import connect
 from bramble.fleet.types import LOCAL, Board, Connection
 from bramble_agent.bundle import Bundle
@@ -32,6 +33,17 @@ def hang_guard() -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def ssh_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ~/.ssh of the test's own, with nothing in it, no agent, and no configuration of the machine."""
+    folder = tmp_path / "user/.ssh"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setattr(ssh_config, "SYSTEM", tmp_path / "etc-ssh")
+    return folder
 
 
 @pytest.fixture(scope="session")

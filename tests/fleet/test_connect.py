@@ -25,8 +25,7 @@ def test_host_is_ssh(ssh_board: Board) -> None:
     """A board with a host is reached over SSH, and the session ends with the block."""
     with connect(ssh_board) as connection:
         assert isinstance(connection, SshConnection)
-        transport = connection._client.get_transport()
-        assert transport is not None
+        transport = connection._link.transport
         assert transport.is_active()
     assert not transport.is_active()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bramble.errors import StorageError, UnreachableError
@@ -197,6 +198,32 @@ def test_rename_replaces(connection: Connection, root: Path) -> None:
         assert held.read() == "old"
     assert (root / "old").read_text() == "new"
     assert not (root / "new").exists()
+
+
+NAMES = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=40).filter(
+    lambda name: name not in (".", "..")
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(folder=NAMES, name=NAMES, content=st.binary(max_size=100))
+@example(folder="a b", name="$(touch bramble-was-here)", content=b"1")
+@example(folder="-rf", name="--", content=b"2")
+@example(folder="'\"`\\", name="*", content=b"3")
+@example(folder="\n", name="~", content=b"4")
+def test_any_path(connection: Connection, root: Path, folder: str, name: str, content: bytes) -> None:
+    """Whatever a path is called, a file is put there, seen, renamed, read and nothing else happens."""
+    source = root.parent / "source"
+    source.parent.mkdir(exist_ok=True)
+    source.write_bytes(content)
+    path = f"{root}/{folder}/{name}"
+    assert connection.size(path) is None
+    connection.put(source, f"{path}.part")
+    connection.rename(f"{path}.part", path)
+    assert connection.size(path) == len(content)
+    assert [found.name for found in (root / folder).iterdir()] == [name]
+    assert connection.run(["cat", path], b"", 30).stdout == content
+    shutil.rmtree(root)
 
 
 def test_rename_of_nothing(connection: Connection, root: Path) -> None:

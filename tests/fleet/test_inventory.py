@@ -45,6 +45,7 @@ def test_saved_board_is_found(home: Path) -> None:
                 "key_file": "/keys/id",
                 "python": "/opt/venv/bin/python",
                 "root": "/mnt/bramble",
+                "jump": "",
             }
         }
     }
@@ -194,6 +195,8 @@ def test_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
         ("raspberrypi", ("me", "raspberrypi", 22)),
         ("raspberrypi:1", ("me", "raspberrypi", 1)),
         ("pi@[::1]", ("pi", "::1", 22)),
+        ("pi@[fe80::1%wlp3s0-x.10]", ("pi", "fe80::1%wlp3s0-x.10", 22)),
+        ("pi@[fe80::1%br-lan]:22", ("pi", "fe80::1%br-lan", 22)),
         ("pi@[fe80::1%eth0]:65535", ("pi", "fe80::1%eth0", 65535)),
         ("[2001:db8::7]:22", ("me", "2001:db8::7", 22)),
         ("first.last-x@h", ("first.last-x", "h", 22)),
@@ -249,10 +252,10 @@ def test_password_in_address(address: str) -> None:
 def test_no_secret_has_a_place() -> None:
     """A board holds no password: these are all its settings, and the key is a file's name, not the key."""
     names = [field.name for field in dataclasses.fields(Board)]
-    assert names == ["name", "host", "user", "port", "host_key", "key_file", "python", "root"]
+    assert names == ["name", "host", "user", "port", "host_key", "key_file", "python", "root", "jump"]
     assert repr(PI) == (
         "Board(name='pi', host='10.0.0.7', user='pi', port=2222, host_key='ssh-ed25519 AAAA', key_file='/keys/id', "
-        "python='/opt/venv/bin/python', root='/mnt/bramble')"
+        "python='/opt/venv/bin/python', root='/mnt/bramble', jump='')"
     )
 
 

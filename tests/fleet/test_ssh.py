@@ -48,8 +48,7 @@ def session_of(link: SshConnection) -> int:
 
 def test_socket_and_cipher(link: SshConnection) -> None:
     """Small packets leave at once, a dead link is noticed in a minute, and the cipher is AES-GCM both ways."""
-    transport = link._client.get_transport()
-    assert transport is not None
+    transport = link._link.transport
     sock = transport.sock
     assert isinstance(sock, socket.socket)
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import HostKeyError, UnreachableError, UsageError
-from bramble.fleet import ssh_login
+from bramble.fleet import ssh_config
 from bramble.fleet.connect import connect
 from bramble.fleet.inventory import save_board
 from bramble.fleet.ssh_login import fingerprint, host_key_of, log_in
@@ -172,7 +172,7 @@ def test_server_that_is_no_ssh(
     greeting: bytes, hold: bool, server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What does not speak SSH 2 is given up in time, and leaves no socket behind."""
-    monkeypatch.setattr(ssh_login, "CONNECT_S", 0.4)
+    monkeypatch.setattr(ssh_config, "CONNECT_S", 0.4)
     with speaking(greeting, hold) as port:
         before = open_sockets()
         with pytest.raises(UnreachableError, match="does not speak SSH"):

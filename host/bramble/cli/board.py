@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bramble.cli import options
 from bramble.cli.screen import show, show_json
+
+if TYPE_CHECKING:
+    from bramble.fleet.known_hosts import Known
 
 app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -17,28 +20,30 @@ app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="A name for the board.")],
-    address: Annotated[str, typer.Argument(help="user@host or user@host:port")],
+    address: Annotated[str, typer.Argument(help="user@host[:port], or a Host of ~/.ssh/config")],
     key: Annotated[str, typer.Option("--key", help="Private key file; your agent and ~/.ssh keys if not given.")] = "",
     python: Annotated[str, typer.Option("--python", help="Python on the board.")] = "python3",
     fingerprint: Annotated[
         str, typer.Option("--fingerprint", metavar="SHA256:…", help="Pin the host key without asking, if it is this.")
+    ] = "",
+    jump: Annotated[
+        str, typer.Option("--jump", metavar="USER@HOST,…", help="Go there over these hops, as ssh -J does.")
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace a known board of that name.")] = False,
     json: options.Json = False,
 ) -> None:
     """Log in to a board once, pin its host key after showing it, and remember it."""
     from bramble.fleet.inventory import check_name, parse_address, save_board
-    from bramble.fleet.ssh_login import fingerprint as fingerprint_of
-    from bramble.fleet.ssh_login import host_key_of
+    from bramble.fleet.ssh_login import host_key_of, known_keys
     from bramble.fleet.types import Board
 
     check_name(name)
     _refuse_known(name, force)
     user, host, port = parse_address(address)
-    host_key = host_key_of(host, port)
-    _trust(f"{host}:{port}", fingerprint_of(host_key), fingerprint)
+    host_key = host_key_of(host, port, jump)
+    _trust(f"{host}:{port}", host_key, fingerprint, known_keys(host, port))
     key_file = str(Path(key).expanduser().absolute()) if key else ""  # the board is used from other folders too
-    board = Board(name, host, user, port, host_key, key_file, python)
+    board = Board(name, host, user, port, host_key, key_file, python, jump=jump)
     answer = _ask_probe(board)
     save_board(board)
     if json:
@@ -142,19 +147,26 @@ def _ask_probe(board: Any) -> dict[str, Any]:
     return answer
 
 
-def _trust(place: str, seen: str, expected: str) -> None:
-    """Show a host key's fingerprint and go on only if it is the expected one, or a person says so."""
+def _trust(place: str, host_key: str, expected: str, known: Known) -> None:
+    """Go on only if a host key is the expected one, or one that ssh knows, or a person confirms its fingerprint."""
     import sys
 
     from bramble.errors import HostKeyError
+    from bramble.fleet.ssh_login import fingerprint
 
+    seen = fingerprint(host_key)
     if expected and expected != seen:
         raise HostKeyError(
             f"{place} shows host key {seen}, not {expected}", "compare with `ssh-keygen -l` on the board"
         )
-    if expected:
+    if host_key in known.revoked:
+        raise HostKeyError(f"{place} shows host key {seen}, which known_hosts calls revoked", "trust it no more")
+    if expected or host_key in known.keys:
         return
     advice = f"compare it on the board (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then: --fingerprint {seen}"
+    if known.keys:
+        others = ", ".join(fingerprint(key) for key in known.keys)
+        raise HostKeyError(f"{place} shows host key {seen}, ssh knows it by {others}", f"someone in between? {advice}")
     if not sys.stdin.isatty():
         raise HostKeyError(f"{place} shows host key {seen}, which nobody has confirmed", advice)
     if not typer.confirm(f"{place} shows host key\n  {seen}\nIs it the board's?", err=True):

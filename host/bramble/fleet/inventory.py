@@ -22,7 +22,7 @@ from bramble.places import config_dir, local_board_dir
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 ADDRESS = re.compile(
-    r"(?:(?P<user>[^@:\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+(?:%\w+)?\]|[^@:\s\[\]]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:(?P<user>[^@:\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^@:\s\[\]]+)(?::(?P<port>[0-9]{1,5}))?"
 )
 FIELDS = {field.name: field.type for field in dataclasses.fields(Board) if field.name != "name"}
 
@@ -81,16 +81,20 @@ def remove_board(name: str) -> None:
 
 
 def parse_address(address: str) -> tuple[str, str, int]:
-    """User, host and port of ``user@host[:port]`` ("[::1]:22" for IPv6).
+    """User, host and port of ``user@host[:port]``, where host may be a Host of ~/.ssh/config ("[::1]:22" for IPv6).
 
+    What the address does not say is what that configuration says, else the user's own name and port 22.
     Raises UsageError, which repeats the address only if it cannot hold a password.
     """
+    from bramble.fleet.ssh_config import way_to
+
     match = ADDRESS.fullmatch(address)
     port = int(match["port"] or 22) if match else 0
     if match is None or not 0 < port < 65_536:
         shown = "the address" if "@" in address and ":" in address.rpartition("@")[0] else repr(address)
         raise UsageError(f"{shown} is not user@host or user@host:port", "for example pi@raspberrypi.local")
-    return match["user"] or os.environ.get("USER", "pi"), match["host"].strip("[]"), port
+    way = way_to(match["host"].strip("[]"), match["user"] or "", int(match["port"] or 0))
+    return way.user or "pi", way.alias, way.port
 
 
 def _path() -> Path:

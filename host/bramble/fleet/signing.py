@@ -48,6 +48,6 @@ def allow_signers(connection: Connection, board: Board, signers: Path) -> None:
     if not entries or not all(any(word.startswith(("ssh-", "ecdsa-", "sk-")) for word in words) for words in entries):
         raise UsageError(
             f"{signers} is not a file of allowed signers",
-            "a line each: NAME namespaces=\"bramble-bundle\" ssh-ed25519 AAAA… (see ssh-keygen(1), ALLOWED SIGNERS)",
+            'a line each: NAME namespaces="bramble-bundle" ssh-ed25519 AAAA… (see ssh-keygen(1), ALLOWED SIGNERS)',
         )
     upload(connection, board, signers, join(connection.root, FILE))

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import select
 import shlex
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import paramiko
 
 from bramble.errors import UnreachableError
 from bramble.fleet.feed import Deadline, Feed
+from bramble.fleet.ssh_config import CONNECT_S
 from bramble.fleet.ssh_files import BROKEN, SshFiles, broke
-from bramble.fleet.ssh_login import CONNECT_S, log_in
+from bramble.fleet.ssh_login import log_in
+from bramble.fleet.ssh_watch import Watch
 from bramble.fleet.types import Board, Done
 
 PIECE = 1 << 16
-GRACE_S = 1.0
 WINDOW_S = 0.01
 
 
@@ -32,8 +31,8 @@ class SshConnection:
     def __init__(self, board: Board) -> None:
         """Connect and log in by key. Raises UnreachableError, or HostKeyError where the key is not the pinned one."""
         self._board = board
-        self._client = log_in(board)
-        self._files = SshFiles(board, self._transport, self._cut_after)
+        self._link = log_in(board)
+        self._files = SshFiles(board, self._link)
         self.root = _from_home(board.root)
 
     def run(self, argv: Sequence[str], stdin: bytes | Iterable[bytes], timeout_s: float) -> Done:
@@ -45,8 +44,8 @@ class SshConnection:
         deadline = Deadline(timeout_s, sliding=not isinstance(stdin, bytes))
         feed = Feed(stdin, deadline)
         try:
-            with self._cut_at(deadline):
-                return self._run(f"exec {shlex.join(argv)}", feed, deadline)
+            with Watch(deadline, self.close) as watch:
+                return self._run(f"exec {shlex.join(argv)}", feed, deadline, watch)
         except (*BROKEN, OSError) as error:
             if error is feed.failure:
                 raise
@@ -54,9 +53,9 @@ class SshConnection:
                 raise self._late() from error
             raise broke(self._board, error) from error
 
-    def _run(self, command: str, feed: Feed, deadline: Deadline) -> Done:
-        transport = self._transport()
-        channel = transport.open_session(timeout=CONNECT_S)
+    def _run(self, command: str, feed: Feed, deadline: Deadline, watch: Watch) -> Done:
+        transport = self._link.transport
+        channel = watch.channel = transport.open_session(timeout=CONNECT_S)
         try:
             channel.exec_command(command)
             out, err = self._exchange(channel, feed, deadline)
@@ -102,33 +101,7 @@ class SshConnection:
 
     def close(self) -> None:
         """Log out."""
-        self._client.close()
-
-    def _transport(self) -> paramiko.Transport:
-        transport = self._client.get_transport()
-        if transport is None:
-            raise EOFError("it is closed")
-        return transport
-
-    def _cut_after(self, seconds: float) -> AbstractContextManager[None]:
-        return self._cut_at(Deadline(seconds))
-
-    @contextmanager
-    def _cut_at(self, deadline: Deadline) -> Iterator[None]:
-        """Cut the connection a little after the deadline: some of the library's waits have no timeout."""
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(max(0.05, deadline.left() + GRACE_S)):
-                if deadline.left() <= -GRACE_S:
-                    self._client.close()
-                    return
-
-        threading.Thread(target=watch, daemon=True).start()
-        try:
-            yield
-        finally:
-            done.set()
+        self._link.close()
 
     def _late(self) -> UnreachableError:
         return UnreachableError(f"{self._board.name}: no answer in time", "the board may be overloaded")

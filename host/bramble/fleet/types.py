@@ -17,7 +17,8 @@ LOCAL = "local"
 class Board:
     """A board of the inventory. ``host`` is empty for this machine; there is no password field on purpose.
 
-    ``host_key`` is the pinned SSH host key ("type base64"), ``python`` the interpreter that runs the agent there.
+    ``host`` may be a Host of ~/.ssh/config. ``host_key`` is the pinned SSH host key ("type base64"), ``jump`` the hops
+    on the way there, as in ProxyJump (empty: what ~/.ssh/config says), ``python`` the interpreter that runs the agent.
     """
 
     name: str
@@ -28,11 +29,13 @@ class Board:
     key_file: str = ""
     python: str = "python3"
     root: str = "~/.bramble"
+    jump: str = ""
 
     @property
     def address(self) -> str:
         """The board as a person writes it: user@host:port."""
-        return f"{self.user}@{self.host}:{self.port}" if self.host else "this machine"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.user}@{host}:{self.port}" if self.host else "this machine"
 
 
 @dataclass(frozen=True)
