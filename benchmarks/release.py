@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from bramble.reading import ReadRecipe  # noqa: E402
 from bramble.recipe import Recipe  # noqa: E402
 from bramble_agent.bundle import Bundle  # noqa: E402
 from making import make_bundle  # noqa: E402
+from proxy import Faults, proxied  # noqa: E402
 from serving import board_of, serving  # noqa: E402
 
 RUNS = 15
@@ -92,7 +94,9 @@ def _trained_on(board: Board, folder: Path) -> None:
 @contextmanager
 def _slow(board: Board) -> Iterator[Board]:
     """The board behind a link of 1 Mbit/s."""
-    yield board
+    with proxied(board.port) as proxy:
+        proxy.faults = Faults(rate=125_000)
+        yield replace(board, port=proxy.port)
 
 
 def _models(folder: Path) -> Iterator[Path]:

@@ -88,6 +88,12 @@ class Server:
             self._process.wait(10)
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """The process that listens; sessions are its children."""
+        assert self._process is not None
+        return self._process.pid
+
     def pinned(self) -> str:
         """The host's public key as a board holds it, "type base64", read from ssh-keygen's file."""
         return public_of(self.host_key)

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from proxy import Faults, proxied
 from rig import Outcome, Rig
 
 from bramble.fleet.types import Board
+from proxy import Faults, proxied
 from serving import Server, board_of, make_key, serving
 
-TRAFFIC = 100_000  # bytes that a push of c takes in one direction, about
+TRAFFIC = 16_000  # bytes that an operation takes both ways, about
 
 
 def cuts(rig: Rig, times: int) -> Iterator[Outcome]:
@@ -29,12 +29,14 @@ def cuts(rig: Rig, times: int) -> Iterator[Outcome]:
             operation = ("push c", "push a", "rollback")[number % 3]
             with rig.fresh() as root:
                 board = board_of(server, root)
-                way = "cut_up" if number % 2 else "cut_down"
-                limit = {way: chance.randrange(TRAFFIC if operation == "push c" and number % 2 else 9_000)}
-                with proxied(server.port, Faults(**limit)) as port:
-                    said = rig.operate(board_of(server, root, port=port), operation)
+                at = chance.randrange(TRAFFIC)
+                faults = Faults(cut=at) if number % 2 else Faults(damage=at)
+                with proxied(server.port) as proxy:
+                    proxy.faults = faults
+                    said = rig.operate(board_of(server, root, port=proxy.port), operation)
                 _wait_for_sessions(server)
-                yield rig.judge("the link cut after any byte", operation, root, said, board)
+                fault = "the link cut after any byte" if number % 2 else "any byte of the link damaged"
+                yield rig.judge(fault, operation, root, said, board)
 
 
 def killed_servers(rig: Rig, times: int) -> Iterator[Outcome]:
@@ -87,7 +89,6 @@ def _served(rig: Rig) -> AbstractContextManager[Server]:
 
 def _sessions(server: Server) -> list[int]:
     """The processes below the listening server."""
-    assert server.process is not None
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -95,10 +96,10 @@ def _sessions(server: Server) -> list[int]:
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-    below = {server.process.pid}
+    below = {server.pid}
     while more := {child for child, parent in parents.items() if parent in below} - below:
         below |= more
-    return [one for one in below if one != server.process.pid and b"sshd" in _command(one)]
+    return [one for one in below if one != server.pid and b"sshd" in _command(one)]
 
 
 def _command(process: int) -> bytes:
