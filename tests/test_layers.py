@@ -34,22 +34,25 @@ HOST_FLOORS = (
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.fleet.ssh_config bramble.fleet.known_hosts bramble.fleet.ssh_link bramble.fleet.ssh_watch",
     "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh_keys "
-    "bramble.fleet.survey bramble.report.units bramble.report.fitting",
+    "bramble.fleet.survey bramble.fleet.records bramble.fleet.silicon bramble.fleet.cameras "
+    "bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.jump bramble.fleet.ssh_files "
-    "bramble.fleet.agent_zip "
+    "bramble.fleet.agent_zip bramble.fleet.describe bramble.fleet.finding "
     "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
     "bramble.fleet.coding bramble.fleet.ssh_login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.report.verdict "
+    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe "
+    "bramble.fleet.fits bramble.fleet.board_findings bramble.report.survey_table bramble.report.verdict "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.ssh "
     "bramble.density bramble.fleet.signing bramble.fleet.gate bramble.fleet.kept bramble.fleet.send "
-    "bramble.report.facts bramble.report.page",
-    "bramble.fleet.push bramble.fleet.connect bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon "
+    "bramble.fleet.python_findings bramble.report.facts bramble.report.page",
+    "bramble.fleet.push bramble.fleet.connect bramble.fleet.findings bramble.datasets bramble.scores "
+    "bramble.sensitivity bramble.surgeon "
     "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
     "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
@@ -138,6 +141,7 @@ THIRD_PARTY = {
     "bramble.report.fitting": "rich",
     "bramble.report.stage_table": "rich",
     "bramble.report.layer_table": "rich",
+    "bramble.report.survey_table": "rich",
     "bramble.report.charts": "matplotlib numpy",
     "bramble.report.page": "jinja2 markupsafe",
     "bramble.cli": "typer rich",

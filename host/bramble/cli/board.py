@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bramble.cli import options
-from bramble.cli.screen import show, show_json
+from bramble.cli.screen import show, show_error, show_json
 
 if TYPE_CHECKING:
+    from bramble.fleet.finding import Finding
     from bramble.fleet.known_hosts import Known
+    from bramble.fleet.survey import Survey
+    from bramble.fleet.types import Board
 
 app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -44,14 +47,15 @@ def add(
     _trust(f"{host}:{port}", host_key, fingerprint, known_keys(host, port))
     key_file = str(Path(key).expanduser().absolute()) if key else ""  # the board is used from other folders too
     board = Board(name, host, user, port, host_key, key_file, python, jump=jump)
-    answer = _ask_probe(board)
+    seen = _look(board, with_agent=True)
     save_board(board)
     if json:
-        show_json({**asdict(board), "facts": answer})
+        show_json({**asdict(board), "facts": seen.agent, **_as_json(seen)})
     else:
-        show(f"added {name}: {answer['facts']['model']}, {board.address}")
-    for absent in lacking(answer["facts"]):
-        typer.echo(f"warning: {absent}", err=True)
+        show(f"added {name}: {seen.survey.model}, {board.address}")
+    for one in seen.found:
+        if one.level == "problem":
+            typer.echo(f"warning: {one.said}: {one.what_to_do}", err=True)
 
 
 @app.command("list")
@@ -74,27 +78,34 @@ def list_(json: options.Json = False) -> None:
 
 
 @app.command()
-def probe(board: options.BoardName = "local", json: options.Json = False) -> None:
-    """Show what a board is and how it is doing."""
+def probe(boards: options.Boards = None, json: options.Json = False) -> None:
+    """Show what boards are, how they are doing, and what is in the way of a model there.
+
+    Needs nothing on a board but a shell. With --json what the agent says is there too, if it can run; of several boards
+    by name.
+    """
+    from bramble.errors import BrambleError
     from bramble.fleet.inventory import find_board
+    from bramble.report.survey_table import render_survey
 
-    answer = _ask_probe(find_board(board))
+    known = [find_board(name) for name in dict.fromkeys(boards or ["local"])]
+    told: dict[str, Any] = {}
+    status = 0
+    for board in known:
+        try:
+            seen = _look(board, with_agent=json)
+        except BrambleError as error:  # the other boards are looked at all the same
+            if len(known) == 1:
+                raise
+            show_error(error.message, error.hint)
+            told[board.name], status = {"error": error.message, "hint": error.hint}, error.exit_code
+            continue
+        told[board.name] = {**(seen.agent or {}), **_as_json(seen)}
+        if not json:
+            show(render_survey(f"{board.name} · {board.address}", seen.survey, seen.found))
     if json:
-        show_json(answer)
-        return
-    from rich.table import Table
-
-    from bramble.report.units import si
-
-    table = Table(box=None, show_header=False)
-    facts, now = answer["facts"], answer["now"]
-    found = ", ".join(f"{one['name']} {one['version']}" for one in facts["runtimes"])
-    facts = {**facts, "runtimes": found or "none: install ai-edge-litert, or tflite-runtime with numpy<2"}
-    for name, value in {**facts, **now}.items():
-        if value is not None:
-            shown = si(value, "B") if name.endswith("_bytes") else str(value)
-            table.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
-    show(table)
+        show_json(told if len(known) > 1 else told[known[0].name])
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -126,25 +137,35 @@ def _refuse_known(name: str, force: bool) -> None:
         )
 
 
-def lacking(facts: dict[str, Any]) -> list[str]:
-    """What a board must still get before a model can run there."""
-    absent = []
-    if not facts["runtimes"]:
-        absent.append("the board has no runtime: install ai-edge-litert, or tflite-runtime with numpy<2")
-    if not facts["numpy"]:
-        absent.append("the board has no numpy: install python3-numpy")
-    return absent
+@dataclass(frozen=True)
+class _Seen:
+    """What a look at a board gave; ``agent`` is what the agent said, None where it was not asked or cannot run."""
+
+    survey: Survey
+    found: tuple[Finding, ...]
+    agent: dict[str, Any] | None
 
 
-def _ask_probe(board: Any) -> dict[str, Any]:
+def _look(board: Board, with_agent: bool) -> _Seen:
+    """Look at a board by its shell alone, then, if wanted, ask the agent; a board without Python gives no answer."""
     from bramble.fleet.ask import ask
     from bramble.fleet.connect import connect
+    from bramble.fleet.findings import findings
+    from bramble.fleet.fits import agent_runs
+    from bramble.fleet.probe import survey
     from bramble_agent.codec import encode
     from bramble_agent.wire import ProbeAnswer, ProbeAsk
 
     with connect(board) as connection:
-        answer: dict[str, Any] = encode(ask(connection, board, ProbeAsk(connection.root), ProbeAnswer))
-    return answer
+        seen = survey(connection, pythons=[board.python], name=board.name)
+        answer = None
+        if with_agent and agent_runs(seen):
+            answer = encode(ask(connection, board, ProbeAsk(connection.root), ProbeAnswer))
+    return _Seen(seen, findings(seen), answer)
+
+
+def _as_json(seen: _Seen) -> dict[str, Any]:
+    return {"survey": asdict(seen.survey), "findings": [asdict(one) for one in seen.found]}
 
 
 def _trust(place: str, host_key: str, expected: str, known: Known) -> None:

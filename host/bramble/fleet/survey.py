@@ -14,7 +14,8 @@ class Interpreter:
 
     ``tag`` is its wheel tag ("cp311"), ``platform`` what ``sysconfig.get_platform`` says, ``bits`` the size of its
     pointers; ``venv`` is whether it can make environments, ``pip`` and ``numpy`` are versions ("" if absent), and
-    ``runtimes`` the TFLite runtimes it can find, as "name version".
+    ``runtimes`` the TFLite runtimes it can find, as "name version". ``named`` is whether it is the one that the board's
+    entry in the inventory names, ``environment`` whether it is a virtual environment's.
     """
 
     path: str
@@ -26,6 +27,8 @@ class Interpreter:
     pip: str = ""
     numpy: str = ""
     runtimes: tuple[str, ...] = ()
+    named: bool = False
+    environment: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,13 @@ class Survey:
 
     ``machine`` is the kernel's architecture (uname -m), ``userland`` the one that programs are built for: "arm64",
     "armhf", "amd64", … (they differ on a 64-bit kernel under a 32-bit userland). ``libc`` is "glibc 2.36" or "musl
-    1.2", ``libstdcxx`` the highest GLIBCXX version of the C++ library ("3.4.30"). ``clock_skew_s`` is the board's clock
-    minus ours. ``sudo`` is "root", "free" (no password), "password" or "".
+    1.2", ``libstdcxx`` the highest GLIBCXX version of the C++ library ("3.4.30", or "unknown"). ``clock_skew_s`` is the
+    board's clock minus ours. ``sudo`` is "root", "free" (no password), "password" or "".
+
+    ``throttled_bits`` are the firmware's (0 under-voltage, 1 capped, 2 throttled, 3 soft limit; +16: since boot).
+    ``root_in_memory`` is an overlay that the next boot empties, ``swap_on_card`` a swap file or partition on a card.
+    ``cameras_busy`` and ``cameras_denied`` name a device and who holds it, or who may not open it.
+    ``missing_pythons`` were named and are not there; ``broken_pythons`` are there and do not run, with what they said.
     """
 
     model: str
@@ -62,3 +70,18 @@ class Survey:
     sensors: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()  # of those asked for: apt-get, ssh-keygen, systemctl, vcgencmd, sha256sum, …
     pythons: tuple[Interpreter, ...] = ()
+    system_id: str = ""  # "debian 12"
+    governor: str = ""
+    governor_driver: str = ""
+    freq_khz: int | None = None
+    freq_max_khz: int | None = None
+    temp_c: float | None = None
+    throttled_bits: int | None = None
+    folder_writable: bool = True
+    root_read_only: bool = False
+    root_in_memory: bool = False
+    swap_on_card: bool = False
+    cameras_busy: tuple[str, ...] = ()
+    cameras_denied: tuple[str, ...] = ()
+    missing_pythons: tuple[str, ...] = ()
+    broken_pythons: tuple[str, ...] = ()

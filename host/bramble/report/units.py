@@ -30,6 +30,14 @@ def percent(share: float | None) -> str:
     return DASH if share is None else f"{share * 100:.2f} %"
 
 
+def duration(seconds: float) -> str:
+    """A length of time in the unit that fits: "3 min", "5.2 h", "55.8 years"."""
+    for unit, size in (("years", 365.25 * 86_400), ("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.{0 if unit == 'min' else 1}f} {unit}"
+    return f"{seconds:.1f} s"
+
+
 def budget_value(name: str, value: float | None) -> str:
     """A value of a budget line in the unit its name carries."""
     if name == "accuracy":
