@@ -150,7 +150,7 @@ def _kib(told: Records, name: str) -> int | None:
 
 def _temperature(told: Records) -> float | None:
     """The processor's zone, else the first one."""
-    zones = [line.split(maxsplit=1) for line in told.all("thermal")]
+    zones = [zone for zone in (line.split(maxsplit=1) for line in told.all("thermal")) if zone]
     zones.sort(key=lambda zone: not re.search(r"cpu|soc|pkg", zone[-1], re.IGNORECASE))
     temp = integer(zones[0][0]) if zones else None
     return None if temp is None else temp / 1000.0

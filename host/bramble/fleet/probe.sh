@@ -79,8 +79,8 @@ processor() {
 storage() {
     grep -E '^(MemTotal|MemAvailable):' "$ROOT/proc/meminfo" 2>/dev/null | say_lines memory
     folder=$FOLDER
-    while [ ! -e "$folder" ] && [ "$folder" != "$(dirname "$folder")" ]; do
-        folder=$(dirname "$folder")
+    while [ ! -e "${folder:=/}" ] && [ "$folder" != "${folder%/*}" ]; do
+        folder=${folder%/*}
     done
     say disk "$(df -Pk "$folder" 2>/dev/null | tail -n 1)"
     if [ -w "$folder" ]; then say writable yes; else say writable no; fi
