@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from bramble.cli.board import lacking
 from making import bundle_digest, make_bundle
 from running import bramble, environment
 from serving import Server, fingerprint_of, make_key, public_of, serving, speaking
@@ -243,18 +242,59 @@ def test_add_does_not_replace(pi: str, home: Path, tmp_path: Path) -> None:
     run("board", "add", pi, "pi@127.0.0.1:1", "--force", cwd=tmp_path, status=5)
 
 
-@pytest.mark.parametrize(("facts", "count"), [(([], None), 2), ((["one"], None), 1), ((["one"], "2.0"), 0)])
-def test_what_a_board_lacks(facts: tuple[list[str], str | None], count: int) -> None:
-    """A board without a runtime, or without NumPy, is told what to install."""
-    assert len(lacking({"runtimes": facts[0], "numpy": facts[1]})) == count
-
-
 def test_probe(pi: str, tmp_path: Path) -> None:
-    """A probe shows what the board is; with --json the same as data."""
+    """A probe shows what the board is; with --json the same as data, and what the agent says."""
     told = run("board", "probe", pi, cwd=tmp_path)
-    assert platform.machine() in told
+    assert platform.release() in told
     assert "ai-edge-litert" in told
-    assert json.loads(run("board", "probe", pi, "--json", cwd=tmp_path))["facts"]["machine"] == platform.machine()
+    held = json.loads(run("board", "probe", pi, "--json", cwd=tmp_path))
+    assert held["facts"]["machine"] == held["survey"]["machine"] == platform.machine()
+    assert held["now"]["clock_s"] > 0
+    assert [one["path"] for one in held["survey"]["pythons"] if one["named"]] == [sys.executable]
+    assert all(set(one) == {"name", "level", "said", "what_to_do"} for one in held["findings"])
+
+
+def test_probe_leaves_nothing(pi: str, home: Path, tmp_path: Path) -> None:
+    """A look for a person puts no agent on the board, nor anything else."""
+    run("board", "probe", pi, cwd=tmp_path)
+    assert not (home / "far away").exists()
+
+
+def test_probe_of_several(pi: str, server: Server, home: Path, tmp_path: Path) -> None:
+    """Several boards are told by name; one that cannot be reached is told, the others are shown; exit code 5."""
+    inventory = home / "boards.toml"
+    gone = f'[boards.gone]\nhost = "127.0.0.1"\nuser = "pi"\nport = 1\nhost_key = "{server.pinned()}"\n'
+    inventory.write_text(f"{inventory.read_text()}\n{gone}")
+    done = bramble("board", "probe", "gone", pi, "--json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert done.returncode == 5
+    assert list(told) == ["gone", pi]
+    assert "cannot be reached" in told["gone"]["error"]
+    assert "cannot be reached" in done.stderr
+    assert told[pi]["facts"]["machine"] == platform.machine()
+
+
+def test_probe_without_python(pi: str, home: Path, tmp_path: Path) -> None:
+    """A board whose Python is not there is looked at all the same: named in the findings, without the agent's facts."""
+    inventory = home / "boards.toml"
+    inventory.write_text(inventory.read_text().replace(sys.executable, "/no/such/python3"))
+    held = json.loads(run("board", "probe", pi, "--json", cwd=tmp_path))
+    assert "facts" not in held
+    assert held["survey"]["machine"] == platform.machine()
+    assert {"python-not-found", "no-python"} & {one["name"] for one in held["findings"]}
+    assert "/no/such/python3" in run("board", "probe", pi, cwd=tmp_path)
+
+
+def test_add_without_python(server: Server, home: Path, tmp_path: Path) -> None:
+    """A board without its Python is remembered, and what is missing is told."""
+    words = add(server, "--fingerprint", server.fingerprint(), "--json")
+    words[words.index(sys.executable)] = "/no/such/python3"
+    done = bramble(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["facts"] is None
+    assert "/no/such/python3" in done.stderr
+    assert done.stderr.startswith("warning: there is no Python ")
+    assert tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]["python"] == "/no/such/python3"
 
 
 def test_remove(pi: str, home: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bramble.report.units import budget_name, budget_sign, budget_value, milliseconds, percent, si
+from bramble.report.units import budget_name, budget_sign, budget_value, duration, milliseconds, percent, si
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,19 @@ def test_percent(share: float | None, shown: str) -> None:
 def test_budget_lines(name: str, value: float | None, shown: str, sign: str, title: str) -> None:
     """Each line of a budget is shown with its own unit, sign and name."""
     assert (budget_value(name, value), budget_sign(name), budget_name(name)) == (shown, sign, title)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0.0 s"),
+        (89.0, "89.0 s"),
+        (150.0, "2 min"),
+        (7200.0, "2.0 h"),
+        (3 * 86_400.0, "3.0 days"),
+        (1.7e9, "53.9 years"),
+    ],
+)
+def test_duration(seconds: float, words: str) -> None:
+    """The unit of which there are at least one and a half."""
+    assert duration(seconds) == words

@@ -20,6 +20,7 @@ BOOT = {
     2: "it was throttled",
     3: "it was at its heat limit",
 }
+LATELY = "at some time since boot"
 SUPPLY = "use the supply made for the board and a short, thick cable; a Pi 4 takes 3 A, a Pi 5 takes 5 A"
 COOL = "cool it: a heat sink or a fan; latencies measured so are not the board's"
 
@@ -31,11 +32,11 @@ def throttling(survey: Survey) -> Iterator[Finding]:
     if now & 1:
         yield Finding("under-voltage", "problem", f"{NOW[0]} now", SUPPLY)
     elif since & 1:
-        yield Finding("under-voltage-since-boot", "warning", f"{BOOT[0]} since it was started", SUPPLY)
+        yield Finding("under-voltage-since-boot", "warning", f"{BOOT[0]} {LATELY}", SUPPLY)
     if now & 0b1110:
         yield Finding("throttled", "problem", f"{_told(NOW, now)} now", COOL)
     elif since & 0b1110:
-        yield Finding("throttled-since-boot", "warning", f"{_told(BOOT, since)} since it was started", COOL)
+        yield Finding("throttled-since-boot", "warning", f"{_told(BOOT, since)} {LATELY}", COOL)
 
 
 def heat(survey: Survey) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bramble.fleet.finding import LEVELS, Finding
+from bramble.fleet.finding import Finding
 from bramble.fleet.survey import Interpreter, Survey
 from bramble.report.units import duration, si
 
@@ -78,14 +78,10 @@ def _board(survey: Survey) -> list[Row]:
 
 def _system(survey: Survey) -> list[Row]:
     libraries = _list(survey.libc, survey.libstdcxx and f"libstdc++ {survey.libstdcxx}")
-    userland = f"{survey.userland} userland on a {survey.machine} kernel {survey.kernel}"
     rows = [
         ("name", survey.hostname),
         ("system", survey.system),
-        (
-            "built for",
-            userland if survey.userland else f"unknown userland on a {survey.machine} kernel {survey.kernel}",
-        ),
+        ("built for", f"{survey.userland or 'unknown'} userland, {survey.machine or 'unknown'} kernel {survey.kernel}"),
         ("C libraries", libraries),
         ("user", f"{survey.user}: {SUDO[survey.sudo]}" if survey.user else ""),
         ("services", "systemd" if survey.systemd else "no systemd"),
@@ -120,12 +116,22 @@ def _findings(found: Sequence[Finding]) -> list[RenderableType]:
     for one in found:
         mark, style = MARKS[one.level]
         table.add_row(Text(mark, style=style), Text.assemble((one.name, style), f"  {one.said}"))
-        table.add_row("", Text(f"→ {one.what_to_do}", style="dim"))
-    counts = {level: sum(one.level == level for one in found) for level in LEVELS}
-    told = [
-        f"{count} {level}{'s' if count > 1 and level != 'info' else ''}" for level, count in counts.items() if count
-    ]
-    return [Text(), table, Text(f"\n{', '.join(told)}\n")]
+        table.add_row("", _advice(one.what_to_do))
+    return [Text(), table, Text(f"\n{_counts(found)}\n")]
+
+
+def _advice(text: str) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(Text("→", style="dim"), Text(text, style="dim"))
+    return table
+
+
+def _counts(found: Sequence[Finding]) -> str:
+    words = {"problem": "problem", "warning": "warning", "info": "note"}
+    counts = [(sum(one.level == level for one in found), word) for level, word in words.items()]
+    return ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for count, word in counts if count)
 
 
 def _speed(survey: Survey) -> str:
