@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import UnreachableError
+from bramble.fleet.connect import connect
 from bramble.fleet.probe import survey
 from bramble.fleet.survey import Interpreter
 from bramble.fleet.types import Connection, Done
 from fleet.boards import SHELLS, TOOLS, Shell, elf, pi_root, pi_tools, python_that_says, stand_in, tools, write
+from serving import Server, board_of
 
 
 @pytest.fixture(params=SHELLS)
@@ -209,6 +211,18 @@ def test_python_that_does_not_run(pi: Path, tmp_path: Path) -> None:
     told = survey(Shell(tmp_path, path=path), root=str(pi))
     assert told.broken_pythons == (f"{path}/python3.12: libpython3.12.so.1.0: cannot open",)
     assert [one.version for one in told.pythons] == ["3.11.2"]
+
+
+def test_folder_from_home(server: Server) -> None:
+    """A root below ``~`` is looked for where commands start: the space is that folder's, and so is its environment."""
+    environment = server.home / ".bramble/venv"
+    stand_in(environment / "bin/python", python_that_says(prefix=str(environment), in_venv=True))
+    write(environment, {"pyvenv.cfg": ""})
+    with connect(board_of(server, "~/.bramble")) as connection:
+        told = survey(connection)
+    assert f"{server.home}/.bramble/venv/bin/python" in [one.path for one in told.pythons]
+    assert told.disk_free_bytes == pytest.approx(shutil.disk_usage(server.home).free, rel=0.05)
+    shutil.rmtree(environment.parent)
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o000])
