@@ -37,7 +37,7 @@ def test_a_ready_board() -> None:
         "         system       Debian GNU/Linux 12 (bookworm)",
         "         built for    arm64 userland, aarch64 kernel 6.6.31+rpt-rpi-v8",
         "         C libraries  glibc 2.36, libstdc++ 3.4.30",
-        "         user         pi: sudo without password",
+        "         user         pi, sudo without password",
         "         services     systemd",
         "         clock        in step with this machine's",
         "pythons  3.11.2       /usr/bin/python3, numpy 2.1.0, ai-edge-litert 2.3.0",

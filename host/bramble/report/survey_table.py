@@ -30,7 +30,7 @@ TELLING = (  # CPU features that decide how fast a model runs
     "avx_vnni",
     "rvv",
 )
-SUDO = {"root": "is root", "free": "sudo without password", "password": "sudo with password", "": "no sudo"}
+SUDO = {"root": "", "free": "sudo without password", "password": "sudo with password", "": "no sudo"}
 THROTTLE_BITS = {0: "under-voltage", 1: "capped", 2: "throttled", 3: "heat limit"}
 
 Row = tuple[str, str]
@@ -83,7 +83,7 @@ def _system(survey: Survey) -> list[Row]:
         ("system", survey.system),
         ("built for", f"{survey.userland or 'unknown'} userland, {survey.machine or 'unknown'} kernel {survey.kernel}"),
         ("C libraries", libraries),
-        ("user", f"{survey.user}: {SUDO[survey.sudo]}" if survey.user else ""),
+        ("user", _list(survey.user, SUDO[survey.sudo])),
         ("services", "systemd" if survey.systemd else "no systemd"),
         ("clock", _clock(survey.clock_skew_s)),
     ]
