@@ -119,6 +119,7 @@ def test_every_check_is_asked() -> None:
         ({"sudo": "root"}, "apt install python3 python3-venv"),
         ({"sudo": ""}, "as root: apt install python3 python3-venv"),
         ({"tools": ("apk",)}, "sudo apk add python3"),
+        ({"tools": ("dpkg",)}, "sudo apt install python3 python3-venv"),
         ({"tools": ()}, "install python3 with the board's package manager"),
     ],
 )

@@ -54,7 +54,10 @@ def test_broken_python() -> None:
     """A Python that does not run is told with what it said."""
     found = told(broken_pythons=("/opt/python3: libpython3.12.so: cannot open",))
     assert list(found) == ["python-broken"]
+    assert found["python-broken"][0] == "warning"
     assert "libpython3.12.so" in found["python-broken"][1]
+    alone = told(pythons=(), broken_pythons=("/usr/bin/python3: no module json",))
+    assert [(name, level) for name, (level, _, _) in alone.items()] == [("python-broken", "problem")]
 
 
 def test_python_too_old() -> None:

@@ -23,7 +23,7 @@ class Finding:
 
 def install(survey: Survey, debian: str, others: str = "") -> str:
     """The line that installs packages on this board: by their names on Debian, or on ``others``."""
-    tool = next((tool for tool in INSTALLERS if tool in survey.tools), "")
+    tool = next((tool for tool in INSTALLERS if tool in survey.tools), "apt-get" if "dpkg" in survey.tools else "")
     packages = debian if tool == "apt-get" else others or debian
     if not tool:
         return f"install {packages} with the board's package manager"

@@ -86,11 +86,12 @@ def python(survey: Survey) -> Iterator[Finding]:
             f"name another: bramble board add --force --python {survey.pythons[0].path} …",
         )
     for broken in survey.broken_pythons:
-        yield Finding("python-broken", "warning", f"a Python does not run: {broken}", "repair it, or remove it")
-    if not survey.pythons:
+        level = "warning" if survey.pythons else "problem"
+        yield Finding("python-broken", level, f"a Python does not run: {broken}", "repair it, or remove it")
+    if not survey.pythons and not survey.broken_pythons:
         said = "there is no Python on the board"
         yield Finding("no-python", "problem", said, install(survey, "python3 python3-venv", "python3"))
-    elif not any(_is_usable(one) for one in judged(survey)):
+    elif survey.pythons and not any(_is_usable(one) for one in judged(survey)):
         newest = max(judged(survey), key=lambda one: version(one.version))
         others = [one for one in survey.pythons if _is_usable(one)]
         yield Finding(
