@@ -104,11 +104,12 @@ def test_python_too_new_for_32_bit(version: str, too_new: bool) -> None:
     [
         ({}, "3.11.2", "ai-edge-litert"),
         ({}, "3.14.0", "ai-edge-litert"),
-        ({}, "3.9.2", "ai-edge-litert==1.4.0"),
-        ({"libc": "glibc 2.31", "libstdcxx": "3.4.28"}, "3.9.2", "ai-edge-litert==1.4.0"),
+        ({}, "3.9.2", "ai-edge-litert==2.1.0"),
+        ({"libc": "glibc 2.31", "libstdcxx": "3.4.28"}, "3.9.2", "ai-edge-litert==2.1.0"),
         ({"libc": "glibc 2.28", "libstdcxx": "3.4.25"}, "3.9.2", "tflite-runtime 'numpy<2'"),
         ({"libc": "glibc 2.24"}, "3.9.2", ""),
-        ({"libc": "glibc 2.31"}, "3.13.0", ""),
+        ({"libc": "glibc 2.31"}, "3.13.0", "ai-edge-litert==2.1.0"),
+        ({"libc": "glibc 2.31"}, "3.14.0", ""),
         (ARMHF, "3.11.2", "tflite-runtime 'numpy<2'"),
         (ARMHF, "3.12.1", ""),
         ({"userland": "armhf", "machine": "armv6l"}, "3.11.2", ""),
@@ -119,7 +120,7 @@ def test_python_too_new_for_32_bit(version: str, too_new: bool) -> None:
     ],
 )
 def test_which_runtime_fits(changes: dict[str, Any], version: str, requirement: str) -> None:
-    """By the wheels' own needs: Bullseye's glibc 2.31 takes LiteRT 1.4, a 32-bit userland tflite-runtime only."""
+    """By the wheels' own needs: Bullseye's glibc 2.31 takes LiteRT 2.1.0, a 32-bit userland tflite-runtime only."""
     assert fitting(ready(**changes), interpreter(version)) == requirement
 
 
@@ -163,9 +164,9 @@ def test_nothing_is_built_for_it(changes: dict[str, Any], name: str) -> None:
 @pytest.mark.parametrize(
     ("libc", "version", "level", "advice"),
     [
-        ("glibc 2.31", "3.9.2", "warning", "ai-edge-litert==1.4.0"),
+        ("glibc 2.31", "3.9.2", "warning", "ai-edge-litert==2.1.0"),
         ("glibc 2.28", "3.9.2", "warning", "tflite-runtime 'numpy<2'"),
-        ("glibc 2.31", "3.13.0", "problem", "update"),
+        ("glibc 2.31", "3.14.0", "problem", "update"),
         ("glibc 2.24", "3.9.2", "problem", "update"),
     ],
 )
@@ -189,7 +190,7 @@ def test_libstdcxx() -> None:
     """Missing is a problem, too old for LiteRT 2 a warning, 3.4.30 is enough."""
     assert told(libstdcxx="")["libstdcxx-missing"][::2] == ("problem", "sudo apt install libstdc++6")
     found = told(libstdcxx="3.4.28", pythons=(interpreter(**BARE),))
-    assert found["libstdcxx-too-old"][::2] == ("warning", "this fits: ai-edge-litert==1.4.0")
+    assert found["libstdcxx-too-old"][::2] == ("warning", "this fits: ai-edge-litert==2.1.0")
 
 
 def test_numpy_2_with_tflite_runtime() -> None:
@@ -216,13 +217,15 @@ def test_older_runtime() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "fit"),
-    [({"libc": "glibc 2.31"}, "ai-edge-litert==1.4.0"), ({"libstdcxx": "3.4.29"}, "ai-edge-litert==1.4.0")],
+    [({"libc": "glibc 2.31"}, "ai-edge-litert==2.1.0"), ({"libstdcxx": "3.4.29"}, "ai-edge-litert==2.1.0")],
 )
 def test_runtime_that_does_not_load(changes: dict[str, Any], fit: str) -> None:
     """LiteRT 2 that pip put on an older system: its wheel's tag lies, the import fails."""
     found = told(**changes)["runtime-does-not-load"]
     assert found[0] == "problem"
     assert found[2] == f"replace it: {fit}"
+    older = (interpreter(runtimes=("ai-edge-litert 2.1.0",)),)
+    assert "runtime-does-not-load" not in told(**changes, pythons=older)
 
 
 def test_agent_runs() -> None:

@@ -66,6 +66,13 @@ def test_endless_value() -> None:
     assert len(read_records(b"M a=" + b"x" * MOST, "M").first("a")) == MOST
 
 
+def test_endless_number() -> None:
+    """A version of thousands of digits, which int() refuses, reaches nobody."""
+    told = describe(read_records(b"M libc=glibc 2." + b"3" * 5_000 + b"\n", "M"), None)
+    findings(told)
+    assert told.libc == ""
+
+
 def test_lookups() -> None:
     """The first of several keys that has a value; none is an empty text."""
     told = Records({"b": ["2", "3"]})

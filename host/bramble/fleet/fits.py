@@ -1,7 +1,8 @@
 """Which TFLite runtime a board can run: by architecture, Python, glibc and libstdc++ of its wheels.
 
-The needs are those read from the libraries in the wheels (ELF version needs), not from the wheels' tags: 2.3.0 is
-tagged manylinux_2_27 and needs glibc 2.34. All of them are built against glibc; there is none for musl or ARMv6.
+The needs are those read from the libraries in the wheels (ELF version needs), not from the wheels' tags: ai-edge-litert
+is tagged manylinux_2_27 and needs glibc 2.34 from 2.1.1 on, 2.30 in 2.1.0. All of them are built against glibc; there
+is none for musl or ARMv6.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class RuntimeWheels:
 
 RUNTIMES = (  # the preferred one first
     RuntimeWheels("ai-edge-litert", ("arm64", "amd64"), (3, 10), (3, 14), (2, 34), (3, 4, 30)),
-    RuntimeWheels("ai-edge-litert==1.4.0", ("arm64", "amd64"), (3, 9), (3, 12), (2, 30), (3, 4, 26)),
+    RuntimeWheels("ai-edge-litert==2.1.0", ("arm64", "amd64"), (3, 9), (3, 13), (2, 30), (3, 4, 26)),
     RuntimeWheels("tflite-runtime 'numpy<2'", ("arm64", "armhf", "amd64"), (3, 9), (3, 11), (2, 27), ()),
 )
 LITERT = RUNTIMES[0]

@@ -12,6 +12,7 @@ from bramble.fleet.fits import LITERT, OLDEST_PYTHON, RUNTIMES, fitting, has_whe
 from bramble.fleet.survey import Interpreter, Survey
 
 KERNELS_64 = ("aarch64", "x86_64", "riscv64")
+DEMANDING = (2, 1, 1)  # from this ai-edge-litert on it needs what LITERT says
 NEWEST_32_BIT = (3, 11)  # of tflite-runtime, the only runtime there
 
 
@@ -56,7 +57,7 @@ def c_libraries(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             "glibc-too-old",
             "warning" if fit else "problem",
-            f"{survey.libc}: ai-edge-litert 2 needs 2.34, also where pip accepts it",
+            f"{survey.libc}: ai-edge-litert needs 2.34 from 2.1.1 on, also where pip accepts it",
             f"this fits: {fit}" if fit else "update the system: every runtime needs glibc 2.27 or newer",
         )
     if survey.libstdcxx == "" and not survey.libc.startswith("musl"):
@@ -71,7 +72,7 @@ def c_libraries(survey: Survey) -> Iterator[Finding]:
         yield Finding(
             "libstdcxx-too-old",
             "warning",
-            f"libstdc++ knows GLIBCXX_{survey.libstdcxx}: ai-edge-litert 2 needs 3.4.30",
+            f"libstdc++ knows GLIBCXX_{survey.libstdcxx}: ai-edge-litert needs 3.4.30 from 2.1.1 on",
             f"this fits: {fit}" if fit else "update the system",
         )
 
@@ -174,7 +175,7 @@ def _odd_runtime(survey: Survey, one: Interpreter) -> Iterator[Finding]:
                 f"{one.path} serves with {first}; ai-edge-litert fits too and is several times faster in int8",
                 f"{one.path} -m pip install ai-edge-litert",
             )
-    if first.startswith("ai-edge-litert 2") and not _litert_loads(survey):
+    if first.startswith("ai-edge-litert ") and version(first) >= DEMANDING and not _litert_loads(survey):
         yield Finding(
             "runtime-does-not-load",
             "problem",

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 KEY = re.compile(r"[a-z][a-z0-9_]*")
-MOST = 10_000  # characters of a value: what is longer is no fact about a board
+MOST = 4_000  # characters of a value: what is longer is no fact about a board, and no number that int() takes
 DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
 
 
