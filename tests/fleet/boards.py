@@ -35,6 +35,7 @@ TOOLS = (
     "tail",
     "timeout",
     "tr",
+    "true",
     "uniq",
 )
 PI_4_CPU = """processor\t: {number}
@@ -65,7 +66,14 @@ NODES = ("bcm2835-codec-decode", "bcm2835-isp", "HD Pro Webcam C920", "HD Pro We
 class Shell:
     """A connection to this machine under a given shell and PATH, which counts the commands that it ran."""
 
-    def __init__(self, home: Path, shell: Sequence[str] = ("sh",), path: Path | None = None, before: str = "") -> None:
+    def __init__(
+        self,
+        home: Path,
+        shell: Sequence[str] = ("sh",),
+        path: Path | None = None,
+        before: str = "",
+        patience_s: float = 60.0,
+    ) -> None:
         """``before`` is a shell's start-up file: what it prints comes before what the command prints."""
         self._local = LocalConnection(Board("pi", root=str(home / ".bramble")))
         self.root = self._local.root
@@ -76,6 +84,7 @@ class Shell:
         variables = [f"HOME={home}", *([f"PATH={path}"] if path else [])]
         self._start = [str(shutil.which("env")), *variables, program, *shell[1:]]
         self._before = before
+        self._patience_s = patience_s
 
     def run(self, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Done:
         """Run ``sh …`` under the given shell."""
@@ -84,7 +93,7 @@ class Shell:
         words = [*self._start, *argv[1:]]
         if self._before:
             words = [*self._start, "-c", f'{self._before}\nexec "$@"', "sh", *words]
-        return self._local.run(words, stdin, timeout_s)
+        return self._local.run(words, stdin, min(timeout_s, self._patience_s))
 
     def size(self, path: str) -> int | None:
         """Never asked."""

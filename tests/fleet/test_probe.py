@@ -256,8 +256,9 @@ def test_tool_that_hangs(pi: Path, tmp_path: Path) -> None:
     slow = 'case $1 in get_throttled) sleep 100;; *) echo "supported=0";; esac'
     path = pi_tools(tmp_path / "bin", vcgencmd=slow)
     real = shutil.which("timeout")
-    stand_in(path / "timeout", f'[ "$1" = 1 ] && exec "$2"\nexec {real} 0.2 "$2" "$3" "$4"')
-    told = survey(Shell(tmp_path, path=path), root=str(pi))
+    stand_in(path / "timeout", f'shift; exec {real} 0.2 "$@"')
+    connection = Shell(tmp_path, path=path, patience_s=20)
+    told = survey(connection, root=str(pi))
     assert told.throttled_bits == 0  # the kernel's own monitor knows no more
     assert told.cores == 4
 
