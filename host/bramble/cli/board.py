@@ -66,10 +66,11 @@ def list_(json: options.Json = False) -> None:
     from rich.table import Table
 
     table = Table(box=None)
-    for title in ("board", "address", "python", "root", "host key", "key file"):
+    for title in ("board", "address", "python", "root", "host key", "key file", "tags"):
         table.add_column(title, overflow="fold")
     for name, board in known.items():
-        table.add_row(name, board.address, board.python, board.root, _pinned(board.host_key), board.key_file)
+        cells = (board.address, board.python, board.root, _pinned(board.host_key), board.key_file)
+        table.add_row(name, *cells, " ".join(board.tags))
     show(table)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from bramble.cli import options
 from bramble.cli.build import run_recipe
-from bramble.cli.known import known_board
+from bramble.cli.known import asked_for
 from bramble.cli.screen import show, show_json, watching
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _brought(bundle: Path, boards: list[str] | None, how: How) -> dict[str, Push
 
     checked = load_bundle(find_bundle(bundle))
     done: dict[str, Pushed] = {}
-    for board in [known_board(name) for name in boards or ["local"]]:
+    for board in asked_for(boards).boards:
         with connect(board) as connection:
             done[board.name] = bring(connection, board, checked, how, lambda event: None)
     return done
@@ -185,7 +185,7 @@ def _how(threads: int, profile: str, boards: list[str] | None) -> _How:
 
     if profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r} is not one of {', '.join(PROFILES)}", param_hint="--profile")
-    return _How(Measure(profile, threads), tuple(known_board(name) for name in boards or ["local"]))
+    return _How(Measure(profile, threads), asked_for(boards).boards)
 
 
 def _built_facts(place: Path, digest: str) -> dict[str, Any]:

@@ -34,12 +34,23 @@ def complete_boards(incomplete: str) -> list[str]:
     return [name for name in boards() if name.startswith(incomplete)]
 
 
+def complete_selectors(incomplete: str) -> list[str]:
+    """Names of known boards and what stands for several of them, for the shell."""
+    from bramble.fleet.selection import selectors
+
+    return complete_boards(incomplete) + [word for word in selectors() if word.startswith(incomplete)]
+
+
 Recipe = Annotated[str, typer.Argument(help="A recipe of the zoo, or a .toml file.", autocompletion=complete_recipes)]
 Thing = Annotated[
     str, typer.Argument(help="A recipe, a .toml file, a bundle or a run's folder.", autocompletion=complete_recipes)
 ]
 BundlePath = Annotated[Path, typer.Argument(help="A bundle: folder or .zip, or a run's folder.")]
 Boards = Annotated[
-    list[str] | None, typer.Argument(help="Boards; this machine (local) if none.", autocompletion=complete_boards)
+    list[str] | None,
+    typer.Argument(
+        help="Boards: names, user@host, @group, tag:TAG, or all (but local); this machine (local) if none.",
+        autocompletion=complete_selectors,
+    ),
 ]
 BoardName = Annotated[str, typer.Argument(help="A board.", autocompletion=complete_boards)]
