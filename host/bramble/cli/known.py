@@ -26,7 +26,7 @@ def asked_for(words: list[str] | None) -> Asked:
     from bramble.fleet.selection import is_selector, select
 
     given = words or ["local"]
-    found = {}
+    found: dict[str, Board] = {}
     for word in given:
         for board in select([word]) if is_selector(word) else [known_board(word)]:
             found.setdefault(board.name, board)

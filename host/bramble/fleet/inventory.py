@@ -237,7 +237,8 @@ def _board(name: str, table: Any) -> Board:
         raise _invalid(name, "'host' is missing", "only the board 'local' has none")
     for tag in held.get("tags", ()):
         check_name(tag, f"{_path()}: boards.{name}.tags: ", "tag")
-    return Board(name, **{key: tuple(value) if isinstance(value, list) else value for key, value in held.items()})
+    tags = tuple(held.pop("tags", ()))
+    return Board(name, tags=tags, **held)
 
 
 def _check_kind(name: str, key: str, value: Any) -> None:
