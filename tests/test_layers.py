@@ -19,6 +19,7 @@ AGENT_FLOORS = (
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release",
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
+    "bramble_agent.lease "
     "bramble_agent.memory "
     "bramble_agent.energy",
     "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself",

@@ -5,6 +5,8 @@ A release becomes current only after it gave the golden answers on that board; w
 
 from __future__ import annotations
 
+import os
+import platform
 from dataclasses import dataclass
 
 from bramble.errors import RolledBackError
@@ -26,10 +28,11 @@ SPARE_S = 120.0
 
 @dataclass(frozen=True)
 class Measure:
-    """How to measure: a profile, and the number of threads."""
+    """How to measure: a profile, the number of threads, and how long to wait where somebody else benches."""
 
     profile: str = "standard"
     threads: int = 1
+    wait_s: float = 0.0
 
 
 def bring(connection: Connection, board: Board, bundle: Bundle, how: How, on_event: OnEvent) -> Pushed:
@@ -59,9 +62,10 @@ def _back_at(pushed: Pushed) -> str:
 
 
 def bench(connection: Connection, board: Board, brought: Pushed, how: Measure) -> OnBoard:
-    """Measure a release that is on a board."""
-    request = BenchAsk(brought.release, how.threads, **PROFILES[how.profile])  # type: ignore[arg-type]
-    said = ask(connection, board, request, BenchAnswer, request.max_s + request.energy_s + SPARE_S)
+    """Measure a release that is on a board, while nobody else does. Raises BoardBusyError, which names who does."""
+    alone = {"root": connection.root, "who": _who(), "wait_s": how.wait_s}
+    request = BenchAsk(brought.release, how.threads, **PROFILES[how.profile], **alone)  # type: ignore[arg-type]
+    said = ask(connection, board, request, BenchAnswer, how.wait_s + request.max_s + request.energy_s + SPARE_S)
     return OnBoard(board.name, brought.facts, brought.verify, said)
 
 
@@ -81,3 +85,8 @@ def measure(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> On
     with connect(board) as connection:
         pushed = bring(connection, board, bundle, How(switch=False, threads=how.threads, again=True), on_event)
         return bench(connection, board, pushed, how)
+
+
+def _who() -> str:
+    """Whom another host is told to wait for."""
+    return f"{os.environ.get('USER', 'somebody')}@{platform.node()}, process {os.getpid()}"

@@ -1,0 +1,79 @@
+"""A board that somebody benches: the next one is refused by name, waits if it may, and gets it when the first is gone."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+from bramble.deploy import Measure, measure
+from bramble.errors import BoardBusyError, UnreachableError
+from bramble.events import Event
+from bramble.fleet.ask import ask
+from bramble.fleet.connect import connect
+from bramble.fleet.push import How, push
+from bramble.fleet.types import Board
+from bramble_agent.bundle import Bundle
+from bramble_agent.lease import leased
+from bramble_agent.wire import BenchAnswer, BenchAsk
+
+
+def until_held(root: Path) -> str:
+    """Wait until somebody has the board's lease; who it is."""
+    lock, deadline = root / "bench.lock", time.monotonic() + 60
+    while not (lock.exists() and lock.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    who: str = json.loads(lock.read_text())["who"]
+    return who
+
+
+def no(event: Event) -> None:
+    """Nobody listens."""
+
+
+def test_a_second_bench_is_refused_by_name(board: Board, bundle: Bundle, root: Path) -> None:
+    """Two at once on one board: one is measured, the other told who measures; exit code 5. With --wait both are."""
+    busy: list[BoardBusyError] = []
+    measured = []
+
+    def bench(wait_s: float) -> None:
+        try:
+            measured.append(measure(bundle, board, Measure("quick", wait_s=wait_s), no))
+        except BoardBusyError as error:
+            busy.append(error)
+
+    first = threading.Thread(target=bench, args=(0.0,))
+    first.start()
+    who = until_held(root)
+    bench(0.0)
+    assert [error.exit_code for error in busy] == [5]
+    assert busy[0].message.startswith(f"{board.name}: {who}, for ")
+    assert "process" in who
+    bench(100.0)
+    first.join()
+    assert [result.verify.ok for result in measured] == [True, True]
+    assert (root / "bench.lock").read_text() == ""
+
+
+def test_a_host_that_is_gone_frees_the_board(ssh_board: Board, bundle: Bundle, root: Path) -> None:
+    """When the connection ends in the middle, so does the bench on the board, and the next one need not wait."""
+    failed: list[BaseException] = []
+    with connect(ssh_board) as connection:
+        release = push(connection, ssh_board, bundle, How(switch=False)).release
+        long = BenchAsk(release, min_s=100.0, max_s=100.0, root=connection.root, who="ana@desk")
+
+        def bench() -> None:
+            try:
+                ask(connection, ssh_board, long, BenchAnswer, 110.0)
+            except UnreachableError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=bench)
+        thread.start()
+        assert until_held(root) == "ana@desk"
+    thread.join()
+    assert len(failed) == 1
+    with leased(root, "bo@lap", 60.0):  # the bench has 100 s to go
+        pass
