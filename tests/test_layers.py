@@ -45,7 +45,7 @@ HOST_FLOORS = (
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.report.verdict "
-    "bramble.fleet.selection "
+    "bramble.fleet.selection bramble.fleet.rollout "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.ssh "
@@ -59,7 +59,9 @@ HOST_FLOORS = (
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
     "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.board_groups bramble.cli.build",
-    "bramble.cli.known",
+    "bramble.cli.known bramble.cli.lines",
+    "bramble.cli.many",
+    "bramble.cli.push bramble.cli.verify bramble.cli.bench",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",

@@ -10,7 +10,7 @@ import platform
 from dataclasses import dataclass
 
 from bramble.errors import RolledBackError
-from bramble.events import Note, OnEvent, Sent
+from bramble.events import Note, OnEvent, Sent, Step
 from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
 from bramble.fleet.push import How, Pushed, push
@@ -41,6 +41,7 @@ def bring(connection: Connection, board: Board, bundle: Bundle, how: How, on_eve
     Raises IncompatibleError before anything is sent to a board that cannot run it, RolledBackError where it failed
     after the switch, and what ``push`` raises.
     """
+    on_event(Step("checking"))
     pushed = push(connection, board, bundle, how, lambda done, of: on_event(Sent(done, of)))
     sent = f"{pushed.sent_bytes:,} bytes sent" if pushed.sent_bytes else "already there, nothing sent"
     name = f"{board.name}: release {bundle.digest[:12]}"
@@ -66,7 +67,13 @@ def bench(connection: Connection, board: Board, brought: Pushed, how: Measure) -
     alone = {"root": connection.root, "who": _who(), "wait_s": how.wait_s}
     request = BenchAsk(brought.release, how.threads, **PROFILES[how.profile], **alone)  # type: ignore[arg-type]
     said = ask(connection, board, request, BenchAnswer, how.wait_s + request.max_s + request.energy_s + SPARE_S)
-    return OnBoard(board.name, brought.facts, brought.verify, said)
+    return OnBoard(board.name, brought.facts, brought.verify, said, brought.sent_bytes)
+
+
+def put(bundle: Bundle, board: Board, how: How, on_event: OnEvent) -> Pushed:
+    """Push the checked ``bundle`` to ``board`` and have it checked there, and do no more. Raises as ``bring`` does."""
+    with connect(board) as connection:
+        return bring(connection, board, bundle, how, on_event)
 
 
 def deploy(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnBoard:
@@ -77,6 +84,7 @@ def deploy(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnB
     """
     with connect(board) as connection:
         pushed = bring(connection, board, bundle, How(threads=how.threads, again=True), on_event)
+        on_event(Step("measuring"))
         return bench(connection, board, pushed, how)
 
 
@@ -84,6 +92,7 @@ def measure(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> On
     """The same without making it current."""
     with connect(board) as connection:
         pushed = bring(connection, board, bundle, How(switch=False, threads=how.threads, again=True), on_event)
+        on_event(Step("measuring"))
         return bench(connection, board, pushed, how)
 
 

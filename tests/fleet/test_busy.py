@@ -1,4 +1,4 @@
-"""A board that somebody benches: the next one is refused by name, waits if it may, and gets it when the first is gone."""
+"""A board that somebody benches: the next one is refused by name, or waits, and gets it when the first is gone."""
 
 from __future__ import annotations
 

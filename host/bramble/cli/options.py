@@ -19,6 +19,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 Threads = Annotated[int, typer.Option("--threads", min=1, max=256, help="Interpreter threads on the board.")]
 Profile = Annotated[str, typer.Option("--profile", help="quick (64 samples) or standard (662 samples, p99).")]
 
+AtOnce = Annotated[int, typer.Option("--at-once", min=1, metavar="N", help="So many boards at the same time.")]
+Canary = Annotated[
+    int, typer.Option("--canary", min=0, metavar="N", help="N boards first; the others only if those pass.")
+]
+Wave = Annotated[
+    int, typer.Option("--wave", min=0, metavar="N", help="Then N boards after the other N; 0: all that are left.")
+]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, metavar="S", help="Seconds to wait where somebody else benches on a board.")
+]
+
 
 def complete_recipes(incomplete: str) -> list[str]:
     """Names of the zoo's recipes, for the shell."""
