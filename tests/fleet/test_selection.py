@@ -64,6 +64,8 @@ def test_words_mean_boards(file: Path, words: str, names: str) -> None:
     ("words", "said"),
     [
         ("pi3", "there is no board 'pi3'; did you mean 'pi"),
+        ("garden", "there is no board 'garden'; did you mean '@garden'?"),
+        ("kitchen", "there is no board 'kitchen'; did you mean 'tag:kitchen'?"),
         ("@gardn", "there is no group '@gardn'; did you mean '@garden'?"),
         ("@", "there is no group '@'"),
         ("tag:kitchn", "no board has the tag 'kitchn'; did you mean 'tag:kitchen'?"),

@@ -138,7 +138,7 @@ def _telling() -> Telling[Reported]:
     return Telling(
         titles=("release", "sent", "p50", "p95", "verdict"),
         cells=_cells,
-        state=lambda one: (_verdict(one), f"{milliseconds(one.report['latency']['p50_ms'])} p50"),
+        state=lambda one: (_verdict(one), f"done {milliseconds(one.report['latency']['p50_ms'])} p50"),
         value=lambda one: one.report,
         wrong=_wrong,
         listed=True,
@@ -146,12 +146,11 @@ def _telling() -> Telling[Reported]:
 
 
 def _cells(one: Reported) -> tuple[str, ...]:
-    from bramble.report.units import DASH, milliseconds, si
+    from bramble.report.units import milliseconds, si
 
     latency = one.report["latency"]
-    sent = si(one.sent_bytes, "B") if one.sent_bytes else DASH
     figures = (milliseconds(latency[name]) for name in ("p50_ms", "p95_ms"))
-    return one.report["bundle"][:12], sent, *figures, _judged(one.report)
+    return one.report["bundle"][:12], si(one.sent_bytes, "B"), *figures, _judged(one.report)
 
 
 def _verdict(one: Reported) -> Any:
@@ -166,7 +165,7 @@ def _wrong(one: Reported) -> str:
 
 
 def _judged(report: dict[str, Any]) -> str:
-    """The verdict, and the line of the budget that decided it: "missed: p95 latency 8.20 ms (≤ 5.00 ms)"."""
+    """The verdict, and the line of the budget that decided it: "missed: p95 8.20 ms (≤ 5.00 ms)"."""
     from bramble.report.units import budget_name, budget_sign, budget_value
 
     verdict = report["verdict"]
@@ -177,7 +176,7 @@ def _judged(report: dict[str, Any]) -> str:
     if name == "golden_answers":
         return f"{verdict}: golden answers differ"
     value, limit = budget_value(name, line["value"]), budget_value(name, line["limit"])
-    return f"{verdict}: {budget_name(name)} {value} ({budget_sign(name)} {limit})"
+    return f"{verdict}: {budget_name(name).removesuffix(' latency')} {value} ({budget_sign(name)} {limit})"
 
 
 def _built_facts(place: Path, digest: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ LOOK = {
     Verdict.MISSED: ("✗", "red"),
     Verdict.UNDECIDED: ("?", "yellow"),
 }
+NAME_WIDTH = 24  # columns of a board's name, at most
+MARGIN = 4  # columns that stay free: a ^C that is typed must not begin a new line
 SPOKEN_S = 2.0  # a step that takes longer shows for how long
 
 
@@ -64,18 +66,19 @@ def lines(boards: Sequence[Board], state: State[R]) -> Iterator[OnChange[R]]:
             raise SystemExit(INTERRUPTED) from None
 
 
-def line_of(change: Event | Outcome[R], state: State[R], before: Line) -> Line:
-    """A board's line after a change."""
+def line_of(name: str, change: Event | Outcome[R], state: State[R], before: Line) -> Line:
+    """The line of board ``name`` after a change."""
     match change:
         case Step():
-            text = f"{100 * change.done // change.total} % sent" if change.total else change.name
+            text = f"{100 * change.done // change.total} % sent" if change.done and change.total else change.name
             same = before.kind == WORKING and (before.text == text or bool(change.done))
             return Line(text, WORKING, before.since if same else time.monotonic())
         case Outcome(error=None, result=result):
             verdict, words = state(result)  # type: ignore[arg-type]  # a job may return None
-            return Line(f"done {words}", verdict)
+            return Line(words, verdict)
         case Outcome(error=error):
-            return Line(f"failed: {error.message}", FAILED)  # type: ignore[union-attr]  # not None: the case before
+            message = error.message.removeprefix(f"{name}: ")  # type: ignore[union-attr]  # not None: the case before
+            return Line(f"failed: {message}", FAILED)
     return before
 
 
@@ -104,7 +107,7 @@ class _Told(Generic[R]):
 
     def __call__(self, board: Board, change: Event | Outcome[R]) -> None:
         before = self.lines[board.name]
-        self.lines[board.name] = line_of(change, self._state, before)
+        self.lines[board.name] = line_of(board.name, change, self._state, before)
         self._changed(board.name, before, change)
 
     def _changed(self, name: str, before: Line, change: Event | Outcome[R]) -> None:
@@ -117,9 +120,10 @@ class _Plain(_Told[R]):
     def _changed(self, name: str, before: Line, change: Event | Outcome[R]) -> None:
         line = self.lines[name]
         if isinstance(change, Note):
-            self._stderr.write(f"{'warning: ' if change.warning else ''}{change.text}\n")
+            if change.warning:
+                self._stderr.write(f"warning: {change.text}\n")
         elif line.text != before.text and not (isinstance(change, Step) and change.done):
-            self._stderr.write(f"{name}: {line.text.removeprefix(f'failed: {name}: ')}\n")
+            self._stderr.write(f"{name}: {line.text}\n")
 
 
 class _Live(_Told[R]):
@@ -159,8 +163,9 @@ class _Live(_Told[R]):
 
         now = dict(self.lines)
         table = Table.grid(padding=(0, 1))
+        table.width = self._console.width - MARGIN
         table.add_column(width=1)
-        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", min_width=min(NAME_WIDTH, max(map(len, now))))
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for name in fitting(now, self._console.size.height - 2):
             table.add_row(*self._row(name, now[name]))
@@ -174,7 +179,7 @@ class _Live(_Told[R]):
             passed = time.monotonic() - line.since
             return self._spinner, name, Text(line.text + (f" {passed:.0f} s" if passed >= SPOKEN_S else ""))
         mark, style = LOOK[line.kind]
-        return Text(mark, style), name, Text(line.text.replace(f" {name}: ", " ", 1), style)
+        return Text(mark, style), name, Text(line.text, style)
 
 
 def _how_far(shown: dict[str, Line]) -> str:

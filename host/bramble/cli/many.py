@@ -7,8 +7,9 @@ held it back does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bramble.cli.lines import LOOK, State, lines
@@ -16,6 +17,7 @@ from bramble.cli.screen import show, show_json
 from bramble.errors import BoardBusyError, BrambleError, StorageError
 from bramble.fleet.rollout import Job, Outcome, Rollout, Waves, in_waves, worst
 from bramble.report.units import DASH
+from bramble.report.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,7 +36,8 @@ class Telling(Generic[R]):
 
     ``titles`` and ``cells`` make the table's columns after the board's name, the last one is the verdict; ``state`` is
     the verdict and what the line of a board ends with, ``value`` the JSON, ``wrong`` what the gate between waves finds
-    ("" if nothing). With ``listed`` the JSON is a list of reports, else an object by board.
+    ("" if nothing), ``words`` what a verdict is called where boards are counted. With ``listed`` the JSON is a list of
+    reports, else an object by board.
     """
 
     titles: tuple[str, ...]
@@ -42,6 +45,7 @@ class Telling(Generic[R]):
     state: State[R]
     value: Callable[[R], Any]
     wrong: Callable[[R], str]
+    words: Mapping[Verdict, str] = field(default_factory=lambda: {one: one.value for one in Verdict})
     listed: bool = False
 
 
@@ -52,13 +56,22 @@ def on_many(boards: Sequence[Board], job: Job[R], telling: Telling[R], waves: Wa
     if json:
         show_json(collected(done, telling))
     else:
-        show(_table(done, telling))
-        for name, outcome in done.outcomes.items():
-            if outcome.error is not None:
-                _show_failure(name, outcome.error)
-        if done.untouched:
-            show(f"\n{UNTOUCHED}: {' '.join(board.name for board in done.untouched)}\n  held back by {done.why}")
+        _show(done, telling)
     return worst(_code(outcome, telling) for outcome in done.outcomes.values())
+
+
+def _show(done: Rollout[R], telling: Telling[R]) -> None:
+    """The table, how many there are of each kind, and for each failure what to do."""
+    show(_table(done, telling))
+    kinds = Counter(_word(outcome, telling) for outcome in done.outcomes.values())
+    kinds.update({UNTOUCHED: len(done.untouched)} if done.untouched else {})
+    total = len(done.outcomes) + len(done.untouched)
+    show(f"\n{total} boards: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}")
+    for name, outcome in done.outcomes.items():
+        if outcome.error is not None:
+            _show_failure(name, outcome.error)
+    if done.untouched:
+        show(f"{UNTOUCHED}: held back by {done.why}")
 
 
 def collected(done: Rollout[R], telling: Telling[R]) -> Any:
@@ -84,6 +97,13 @@ def _code(outcome: Outcome[R], telling: Telling[R]) -> int:
     return telling.state(outcome.result)[0].exit_code  # type: ignore[arg-type]
 
 
+def _word(outcome: Outcome[R], telling: Telling[R]) -> str:
+    """What kind of outcome it is."""
+    if outcome.error is not None:
+        return _kind(outcome.error)
+    return telling.words[telling.state(outcome.result)[0]]  # type: ignore[arg-type]
+
+
 def _table(done: Rollout[R], telling: Telling[R]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -95,7 +115,7 @@ def _table(done: Rollout[R], telling: Telling[R]) -> Table:
     blank = [DASH] * (len(telling.titles) - 1)
     for name, outcome in done.outcomes.items():
         if outcome.error is not None:
-            table.add_row(name, *blank, Text(_kind(outcome.error), "red"))
+            table.add_row(name, *blank, Text(f"✗ {_kind(outcome.error)}", "red"))
             continue
         verdict, _ = telling.state(outcome.result)  # type: ignore[arg-type]
         *cells, last = telling.cells(outcome.result)  # type: ignore[arg-type]
@@ -107,11 +127,10 @@ def _table(done: Rollout[R], telling: Telling[R]) -> Table:
 
 
 def _kind(error: BrambleError) -> str:
-    word = {BoardBusyError: "busy", StorageError: "no storage"}.get(type(error)) or KINDS.get(error.exit_code, "failed")
-    return f"✗ {word}"
+    return {BoardBusyError: "busy", StorageError: "no storage"}.get(type(error)) or KINDS.get(error.exit_code, "failed")
 
 
 def _show_failure(name: str, error: BrambleError) -> None:
     """What happened on a board, and what to do."""
     message = error.message if error.message.startswith(f"{name}: ") else f"{name}: {error.message}"
-    show(f"\n{message}" + (f"\n  → {error.hint}" if error.hint else ""))
+    show(message + (f"\n  → {error.hint}" if error.hint else ""))

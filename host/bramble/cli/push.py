@@ -59,13 +59,19 @@ def push(
 
 def _telling() -> Telling[Pushed]:
     from bramble.cli.many import Telling
+    from bramble.report.units import si
     from bramble.report.verdict import Verdict
 
     return Telling(
         titles=("release", "sent", "state"),
-        cells=lambda one: (_digest(one)[:12], _sent_short(one), "current" if one.verify.ok else "differs, not current"),
-        state=lambda one: (Verdict.PASS, f"is current ({_sent(one)})") if one.verify.ok else (Verdict.MISSED, DIFFERS),
+        cells=lambda one: (
+            _digest(one)[:12],
+            si(one.sent_bytes, "B"),
+            "current" if one.verify.ok else "differs, not current",
+        ),
+        state=lambda one: (Verdict.PASS, f"current ({_sent(one)})") if one.verify.ok else (Verdict.MISSED, DIFFERS),
         value=_value,
+        words={Verdict.PASS: "current", Verdict.MISSED: "not current"},
         wrong=lambda one: "" if one.verify.ok else DIFFERS,
     )
 
@@ -80,9 +86,3 @@ def _digest(one: Pushed) -> str:
 
 def _sent(one: Pushed) -> str:
     return f"{one.sent_bytes:,} bytes sent" if one.sent_bytes else "was there already"
-
-
-def _sent_short(one: Pushed) -> str:
-    from bramble.report.units import DASH, si
-
-    return si(one.sent_bytes, "B") if one.sent_bytes else DASH

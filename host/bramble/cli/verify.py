@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bramble.fleet.types import Board
     from bramble_agent.wire import VerifyAnswer
 
+AGREES, DIFFERS = "agrees", "DIFFERS"
+
 
 def verify(
     bundle: options.BundlePath,
@@ -50,9 +52,8 @@ def verify(
     if json:
         show_json({board.name: encode(answer)})
     else:
-        word = "agrees" if answer.ok else "DIFFERS"
         allowed = f"off by {_off(answer)} at most ({answer.tolerance} allowed)"
-        show(f"{board.name}: {word}, {answer.checked} answers, {allowed}")
+        show(f"{board.name}: {_word(answer)}, {answer.checked} answers, {allowed}")
     if not answer.ok:
         raise typer.Exit(3)
 
@@ -74,12 +75,13 @@ def _telling() -> Telling[VerifyAnswer]:
         ),
         state=lambda one: (Verdict.PASS if one.ok else Verdict.MISSED, f"{_word(one)}, off by {_off(one)} at most"),
         value=encode,
+        words={Verdict.PASS: AGREES, Verdict.MISSED: DIFFERS},
         wrong=lambda one: "" if one.ok else "it does not give the golden answers",
     )
 
 
 def _word(answer: VerifyAnswer) -> str:
-    return "agrees" if answer.ok else "DIFFERS"
+    return AGREES if answer.ok else DIFFERS
 
 
 def _off(answer: VerifyAnswer) -> str:

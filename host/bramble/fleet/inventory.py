@@ -53,9 +53,17 @@ def find_board(name: str) -> Board:
     if name in known:
         return known[name]
     raise UsageError(
-        f"there is no board {name!r}{nearest(name, known)}",
+        f"there is no board {name!r}{_meant(name, known)}",
         "`bramble board list` shows them, `bramble board add` adds one",
     )
+
+
+def _meant(name: str, known: Mapping[str, Board]) -> str:
+    """The end of the message about an unknown board: a group or tag of that name, or the nearest board."""
+    if name in groups():
+        return f"; did you mean '@{name}'?"
+    tagged = any(name in board.tags for board in known.values())
+    return f"; did you mean 'tag:{name}'?" if tagged else nearest(name, known)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
