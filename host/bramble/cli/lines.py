@@ -135,7 +135,7 @@ class _Live(_Told[R]):
         from rich.live import Live
         from rich.spinner import Spinner
 
-        self._console = Console(file=stderr, force_terminal=True, highlight=False)
+        self._console = Console(file=stderr, force_terminal=True, highlight=False, markup=False, emoji=False)
         self._spinner = Spinner("dots")
         self._live = Live(
             console=self._console,

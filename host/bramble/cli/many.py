@@ -66,7 +66,7 @@ def _show(done: Rollout[R], telling: Telling[R]) -> None:
     kinds = Counter(_word(outcome, telling) for outcome in done.outcomes.values())
     kinds.update({UNTOUCHED: len(done.untouched)} if done.untouched else {})
     total = len(done.outcomes) + len(done.untouched)
-    show(f"\n{total} boards: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}")
+    show(f"\n{total} board{'s' if total > 1 else ''}: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}")
     for name, outcome in done.outcomes.items():
         if outcome.error is not None:
             _show_failure(name, outcome.error)
