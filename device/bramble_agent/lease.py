@@ -1,7 +1,7 @@
 """One bench at a time on a board: an flock on <root>/bench.lock, with a line inside that says who holds it.
 
-The kernel lets go of the lock when its process ends, however it ends, so none is ever stale; and the agent ends with the
-link that it serves (``oneself.end_with_parent``), so none outlives the host that wants the answer.
+The kernel lets go of the lock when its process ends, however it ends, so none is ever stale; and the agent ends with
+the link that it serves (``oneself.end_with_parent``), so none outlives the host that wants the answer.
 """
 
 from __future__ import annotations

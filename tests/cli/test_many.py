@@ -70,7 +70,7 @@ def test_push_to_some_that_are_off(work: Path, roots: dict[str, Path]) -> None:
     assert "\n  → " in done.stdout
     assert [(root / "current").resolve().name for root in roots.values()] == [digest] * 3
     told = done.stderr.splitlines()
-    assert {"pi0: connecting", "pi0: verifying"} <= set(told)
+    assert {"pi0: connecting", "pi0: checking", "pi0: verifying"} <= set(told)
     assert any(line.startswith("dead: failed: 127.0.0.1:1 cannot be reached") for line in told)
     again = bramble("push", "bundle", "dead", "pi0", "--json", cwd=work)
     assert again.returncode == 5

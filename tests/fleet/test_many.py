@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from bramble.bundle import load_bundle
-from bramble.deploy import Brought, put
+from bramble.deploy import put
 from bramble.errors import StorageError, UnreachableError
-from bramble.events import Event, OnEvent, Step
+from bramble.events import Event, OnEvent, Sent, Step
+from bramble.fleet.push import How, Pushed
 from bramble.fleet.rollout import Outcome, Rollout, Waves, each, in_waves
 from bramble.fleet.types import Board
 from making import bundle_digest, make_bundle, make_golden
@@ -35,7 +36,7 @@ def boards(servers: list[Server], tmp_path: Path) -> list[Board]:
     return [board_of(server, tmp_path / f"pi{n}", name=f"pi{n}") for n, server in enumerate(servers)]
 
 
-def deaf(board: Board, change: Event | Outcome[Brought]) -> None:
+def deaf(board: Board, change: Event | Outcome[Pushed]) -> None:
     """Nobody listens."""
 
 
@@ -44,12 +45,14 @@ def test_push_to_all(boards: list[Board], bundle_path: Path) -> None:
     bundle = load_bundle(bundle_path)
     told: dict[str, list[str]] = {board.name: [] for board in boards}
 
-    def job(board: Board, on_event: OnEvent) -> Brought:
-        return put(bundle, bundle_path, board, on_event)
+    def job(board: Board, on_event: OnEvent) -> Pushed:
+        return put(bundle, board, How(), on_event)
 
-    def listen(board: Board, change: Event | Outcome[Brought]) -> None:
-        if isinstance(change, Step) and change.name not in told[board.name][-1:]:
+    def listen(board: Board, change: Event | Outcome[Pushed]) -> None:
+        if isinstance(change, Step):
             told[board.name].append(change.name)
+        elif isinstance(change, Sent) and change.done == change.of:
+            told[board.name].append("sent")
 
     done = each(boards, job, COUNT, listen)
     assert list(done) == [f"pi{n}" for n in range(COUNT)]
@@ -59,7 +62,7 @@ def test_push_to_all(boards: list[Board], bundle_path: Path) -> None:
         assert result.verify.ok
         assert result.sent_bytes > 0
         assert (Path(board.root) / "current").resolve().name == bundle_digest(bundle_path)
-        assert [told[board.name][0], told[board.name][-1]] == ["connecting", "verifying"]
+        assert told[board.name] == ["connecting", "checking", "sent"]
     again = each(boards, job, COUNT, deaf)
     assert {outcome.result.sent_bytes for outcome in again.values() if outcome.result} == {0}
 
@@ -74,7 +77,7 @@ def test_dead_full_and_hung(
     servers[14].stop()
     servers[15].freeze()
     try:
-        done = each(boards, lambda board, on_event: put(bundle, bundle_path, board, on_event), COUNT, deaf)
+        done = each(boards, lambda board, on_event: put(bundle, board, How(), on_event), COUNT, deaf)
     finally:
         for server in servers[14:]:
             server.stop()
@@ -96,10 +99,10 @@ def test_canary_with_wrong_answers(boards: list[Board], tmp_path: Path) -> None:
     golden["output_0"][0, 0] += 3
     path = make_bundle(tmp_path / "off", arrays=golden)
     bundle = load_bundle(path)
-    done: Rollout[Brought] = in_waves(
+    done: Rollout[Pushed] = in_waves(
         boards,
         Waves(canary=2),
-        lambda board, on_event: put(bundle, path, board, on_event),
+        lambda board, on_event: put(bundle, board, How(), on_event),
         lambda result: "" if result.verify.ok else "differs",
         deaf,
     )
@@ -111,19 +114,19 @@ def test_canary_with_wrong_answers(boards: list[Board], tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_the_middle(boards: list[Board], bundle_path: Path) -> None:
-    """Ctrl-C while two boards are at it: those end at their next step, the others were never called."""
+    """Ctrl-C while two boards are at it: those end in the middle of the upload, the others were never called."""
     bundle, pressed = load_bundle(bundle_path), threading.Event()
 
-    def job(board: Board, on_event: OnEvent) -> Brought:
+    def job(board: Board, on_event: OnEvent) -> Pushed:
         def tell(event: Event) -> None:
             on_event(event)
-            if event == Step("sending"):
+            if isinstance(event, Sent):
                 pressed.wait(60)
 
-        return put(bundle, bundle_path, board, tell)
+        return put(bundle, board, How(), tell)
 
-    def listen(board: Board, change: Event | Outcome[Brought]) -> None:
-        if change == Step("sending"):
+    def listen(board: Board, change: Event | Outcome[Pushed]) -> None:
+        if isinstance(change, Sent):
             pressed.set()
             raise KeyboardInterrupt
 

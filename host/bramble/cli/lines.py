@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from bramble.cli.screen import INTERRUPTED, chatter_caught
-from bramble.events import Event, Note, Step
+from bramble.events import Event, Note, Sent, Step
 from bramble.fleet.rollout import OnChange, Outcome
 from bramble.report.verdict import Verdict
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 State = Callable[[R], tuple[Verdict, str]]
+SENT, VERIFYING = " % sent", "verifying"
 WAITING, WORKING, FAILED = "waiting", "working", "failed"
 LOOK = {
     WAITING: ("·", "dim"),
@@ -70,9 +71,11 @@ def line_of(name: str, change: Event | Outcome[R], state: State[R], before: Line
     """The line of board ``name`` after a change."""
     match change:
         case Step():
-            text = f"{100 * change.done // change.total} % sent" if change.done and change.total else change.name
-            same = before.kind == WORKING and (before.text == text or bool(change.done))
-            return Line(text, WORKING, before.since if same else time.monotonic())
+            return Line(change.name, WORKING)
+        case Sent() if change.done < change.of:
+            return Line(f"{100 * change.done // change.of}{SENT}", WORKING)
+        case Sent():
+            return before if before.text == VERIFYING else Line(VERIFYING, WORKING)
         case Outcome(error=None, result=result):
             verdict, words = state(result)  # type: ignore[arg-type]  # a job may return None
             return Line(words, verdict)
@@ -122,7 +125,7 @@ class _Plain(_Told[R]):
         if isinstance(change, Note):
             if change.warning:
                 self._stderr.write(f"warning: {change.text}\n")
-        elif line.text != before.text and not (isinstance(change, Step) and change.done):
+        elif line.text != before.text and not line.text.endswith(SENT):
             self._stderr.write(f"{name}: {line.text}\n")
 
 

@@ -12,8 +12,8 @@ from bramble.cli.screen import show, show_json
 
 if TYPE_CHECKING:
     from bramble.cli.many import Telling
-    from bramble.fleet.push import Pushed
     from bramble.events import OnEvent
+    from bramble.fleet.push import Pushed
     from bramble.fleet.types import Board
 
 DIFFERS = "it does not give the golden answers"
