@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bramble.fleet.inventory import save_board, save_group
+from bramble.fleet.inventory import find_board, save_board, save_group, tag_board
 from bramble_agent.lease import leased
 from bramble_agent.wire import Budget
 from making import bundle_digest, make_bundle, make_golden
@@ -53,6 +53,16 @@ def rows(stdout: str) -> dict[str, list[str]]:
     """The table's rows by board."""
     lines = [line.split() for line in stdout.partition("\n\n")[0].splitlines()]
     return {line[0]: line[1:] for line in lines}
+
+
+def test_a_board_that_is_set_up_anew_keeps_its_tags(work: Path, roots: dict[str, Path], servers: list[Server]) -> None:
+    """Replacing a known board does not take it out of the groups that name its tags."""
+    tag_board("pi0", ["kitchen"])
+    address, key = f"{servers[0].user}@127.0.0.1:{servers[0].port}", str(servers[0].user_key)
+    words = ["--key", key, "--python", sys.executable, "--fingerprint", servers[0].fingerprint(), "--force"]
+    done = bramble("board", "add", "pi0", address, *words, cwd=work)
+    assert done.returncode == 0, done.stderr
+    assert find_board("pi0").tags == ("kitchen",)
 
 
 def test_push_to_some_that_are_off(work: Path, roots: dict[str, Path]) -> None:

@@ -33,7 +33,7 @@ def add(
     json: options.Json = False,
 ) -> None:
     """Log in to a board once, pin its host key after showing it, and remember it."""
-    from bramble.fleet.inventory import check_name, parse_address, save_board
+    from bramble.fleet.inventory import boards, check_name, parse_address, save_board
     from bramble.fleet.ssh_login import host_key_of, known_keys
     from bramble.fleet.types import Board
 
@@ -43,7 +43,8 @@ def add(
     host_key = host_key_of(host, port, jump)
     _trust(f"{host}:{port}", host_key, fingerprint, known_keys(host, port))
     key_file = str(Path(key).expanduser().absolute()) if key else ""  # the board is used from other folders too
-    board = Board(name, host, user, port, host_key, key_file, python, jump=jump)
+    tags = boards().get(name, Board(name)).tags  # of the one that is replaced
+    board = Board(name, host, user, port, host_key, key_file, python, jump=jump, tags=tags)
     answer = _ask_probe(board)
     save_board(board)
     if json:

@@ -1,10 +1,12 @@
 """The boards a user knows: boards.toml, written by people and by ``bramble board``; ``local`` is always there.
 
-[boards.pi1]
-host = "10.0.0.7"
-tags = ["kitchen", "pi4"]
-[groups]
-garden = ["pi1", "tag:pi4"]         # what may stand where boards are asked for, see ``selection``
+    [boards.pi1]
+    host = "10.0.0.7"
+    tags = ["kitchen", "pi4"]
+    [groups]
+    garden = ["pi1", "tag:pi4"]
+
+What may stand in a group, and where boards are asked for, is the business of ``selection``.
 """
 
 from __future__ import annotations
