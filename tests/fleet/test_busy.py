@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import threading
 import time
 from pathlib import Path
+
+import pytest
 
 from bramble.deploy import Measure, measure
 from bramble.errors import BoardBusyError, UnreachableError
@@ -34,26 +38,34 @@ def no(event: Event) -> None:
 
 
 def test_a_second_bench_is_refused_by_name(board: Board, bundle: Bundle, root: Path) -> None:
-    """Two at once on one board: one is measured, the other told who measures; exit code 5. With --wait both are."""
-    busy: list[BoardBusyError] = []
+    """Where somebody benches, the next one is told who and since when, after the push; exit code 5."""
+    with leased(root, "ana@desk, process 4711", 0.0), pytest.raises(BoardBusyError) as caught:
+        measure(bundle, board, Measure("quick"), no)
+    assert re.fullmatch(rf"{board.name}: ana@desk, process 4711, for \d+ s now, benches there", caught.value.message)
+    assert caught.value.exit_code == 5
+    assert "--wait" in caught.value.hint
+
+
+def test_a_second_bench_may_wait(board: Board, bundle: Bundle, root: Path) -> None:
+    """With time to wait the board is measured as soon as it is free, and says meanwhile who measures."""
     measured = []
+    who: list[str] = []
 
-    def bench(wait_s: float) -> None:
-        try:
-            measured.append(measure(bundle, board, Measure("quick", wait_s=wait_s), no))
-        except BoardBusyError as error:
-            busy.append(error)
+    def bench() -> None:
+        measured.append(measure(bundle, board, Measure("quick", wait_s=100.0), no))
 
-    first = threading.Thread(target=bench, args=(0.0,))
-    first.start()
-    who = until_held(root)
-    bench(0.0)
-    assert [error.exit_code for error in busy] == [5]
-    assert busy[0].message.startswith(f"{board.name}: {who}, for ")
-    assert "process" in who
-    bench(100.0)
-    first.join()
-    assert [result.verify.ok for result in measured] == [True, True]
+    with leased(root, "ana@desk", 0.0):
+        thread = threading.Thread(target=bench)
+        thread.start()
+        while not list(root.glob("releases/*/manifest.json")):
+            assert thread.is_alive()
+            time.sleep(0.05)
+    while thread.is_alive():
+        text = (root / "bench.lock").read_text()
+        who += [json.loads(text)["who"]] if text else []
+        time.sleep(0.05)
+    assert [result.verify.ok for result in measured] == [True]
+    assert who[-1].endswith(f", process {os.getpid()}")
     assert (root / "bench.lock").read_text() == ""
 
 

@@ -71,7 +71,7 @@ def test_dead_full_and_hung(
     servers: list[Server], boards: list[Board], bundle_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped server, a disk that takes nothing and a frozen server are three errors; thirteen boards are served."""
-    monkeypatch.setattr("bramble.fleet.ssh_login.CONNECT_S", 10.0)
+    monkeypatch.setattr("bramble.fleet.ssh_config.CONNECT_S", 10.0)
     bundle = load_bundle(bundle_path)
     boards[3] = replace(boards[3], root="/proc/nowhere")
     servers[14].stop()
