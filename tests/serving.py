@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,9 +81,15 @@ class Server:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
 
+    def freeze(self) -> None:
+        """Let the server hang: it still listens, and says nothing any more."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def stop(self) -> None:
         """End the server; sessions that are open live on."""
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(10)
             self._process = None
@@ -165,6 +171,13 @@ def ssh_agent(path: Path) -> Iterator[None]:
         os.environ.update(before)
         agent.terminate()
         agent.wait(10)
+
+
+@contextmanager
+def serving_many(folder: Path, count: int) -> Iterator[list[Server]]:
+    """So many servers with keys, homes and ports of their own."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving(folder / f"sshd-{number}")) for number in range(count)]
 
 
 @contextmanager

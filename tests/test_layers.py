@@ -19,6 +19,7 @@ AGENT_FLOORS = (
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release",
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
+    "bramble_agent.lease "
     "bramble_agent.memory "
     "bramble_agent.energy",
     "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself",
@@ -46,6 +47,7 @@ HOST_FLOORS = (
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe "
     "bramble.fleet.fits bramble.fleet.board_findings bramble.report.survey_table bramble.report.verdict "
+    "bramble.fleet.selection bramble.fleet.rollout "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.ssh "
@@ -59,8 +61,10 @@ HOST_FLOORS = (
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
-    "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.build",
-    "bramble.cli.known",
+    "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.board_groups bramble.cli.build",
+    "bramble.cli.known bramble.cli.lines",
+    "bramble.cli.many",
+    "bramble.cli.push bramble.cli.verify bramble.cli.bench",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",

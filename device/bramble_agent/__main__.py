@@ -12,14 +12,18 @@ import json
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .codec import decode, encode
 from .errors import AgentError, BadRequest
 from .oneself import end_with_parent
-from .wire import WIRE_VERSION, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
+from .wire import WIRE_VERSION, BenchAnswer, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
 from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
+
+if TYPE_CHECKING:
+    from .bundle import Bundle
 
 ASKS = {
     "probe": ProbeAsk,
@@ -80,18 +84,33 @@ def _dispatch(ask: Any) -> Any:
         from .store import take
 
         return take(ask, sys.stdin.buffer)
-    from .bundle import open_bundle
-    from .runtime import need_numpy
-
-    bundle = open_bundle(Path(ask.bundle).expanduser())
-    need_numpy()
     if isinstance(ask, VerifyAsk):
+        bundle = _opened(ask.bundle)
         from .verify import verify
 
         return verify(bundle, ask.threads)
-    from .bench import bench
+    return _bench(ask)
 
-    return bench(bundle, ask)
+
+def _bench(ask: BenchAsk) -> BenchAnswer:
+    """Bench, alone on the board if its root is known."""
+    from .lease import leased
+
+    with leased(Path(ask.root).expanduser(), ask.who, ask.wait_s) if ask.root else nullcontext():
+        bundle = _opened(ask.bundle)
+        from .bench import bench
+
+        return bench(bundle, ask)
+
+
+def _opened(bundle: str) -> Bundle:
+    """The bundle at that path, checked, and NumPy made sure of before anything that needs it is imported."""
+    from .bundle import open_bundle
+    from .runtime import need_numpy
+
+    found = open_bundle(Path(bundle).expanduser())
+    need_numpy()
+    return found
 
 
 if __name__ == "__main__":

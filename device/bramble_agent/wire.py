@@ -144,7 +144,8 @@ class BenchAsk:
     """Time the bundle's model. Stops once ``min_runs`` and ``min_s`` are both reached, or at ``max_s``.
 
     The policy is that of TFLite's benchmark_model, so that numbers stay comparable. At most ``max_runs`` samples are
-    kept, evenly spread over all calls: every one, or every 2nd, 4th, … if there are more.
+    kept, evenly spread over all calls: every one, or every 2nd, 4th, … if there are more. With a ``root`` the board is
+    leased to ``who`` meanwhile; if somebody else has it, for ``wait_s`` it is waited for.
     """
 
     bundle: str
@@ -156,6 +157,9 @@ class BenchAsk:
     max_s: float = 60.0
     max_runs: int = 20_000
     energy_s: float = 10.0
+    root: str = ""
+    who: str = ""
+    wait_s: float = 0.0
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------

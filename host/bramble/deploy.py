@@ -5,10 +5,12 @@ A release becomes current only after it gave the golden answers on that board; w
 
 from __future__ import annotations
 
+import os
+import platform
 from dataclasses import dataclass
 
 from bramble.errors import RolledBackError
-from bramble.events import Note, OnEvent, Sent
+from bramble.events import Note, OnEvent, Sent, Step
 from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
 from bramble.fleet.push import How, Pushed, push
@@ -26,10 +28,11 @@ SPARE_S = 120.0
 
 @dataclass(frozen=True)
 class Measure:
-    """How to measure: a profile, and the number of threads."""
+    """How to measure: a profile, the number of threads, and how long to wait where somebody else benches."""
 
     profile: str = "standard"
     threads: int = 1
+    wait_s: float = 0.0
 
 
 def bring(connection: Connection, board: Board, bundle: Bundle, how: How, on_event: OnEvent) -> Pushed:
@@ -38,6 +41,7 @@ def bring(connection: Connection, board: Board, bundle: Bundle, how: How, on_eve
     Raises IncompatibleError before anything is sent to a board that cannot run it, RolledBackError where it failed
     after the switch, and what ``push`` raises.
     """
+    on_event(Step("checking"))
     pushed = push(connection, board, bundle, how, lambda done, of: on_event(Sent(done, of)))
     sent = f"{pushed.sent_bytes:,} bytes sent" if pushed.sent_bytes else "already there, nothing sent"
     name = f"{board.name}: release {bundle.digest[:12]}"
@@ -59,10 +63,17 @@ def _back_at(pushed: Pushed) -> str:
 
 
 def bench(connection: Connection, board: Board, brought: Pushed, how: Measure) -> OnBoard:
-    """Measure a release that is on a board."""
-    request = BenchAsk(brought.release, how.threads, **PROFILES[how.profile])  # type: ignore[arg-type]
-    said = ask(connection, board, request, BenchAnswer, request.max_s + request.energy_s + SPARE_S)
-    return OnBoard(board.name, brought.facts, brought.verify, said)
+    """Measure a release that is on a board, while nobody else does. Raises BoardBusyError, which names who does."""
+    alone = {"root": connection.root, "who": _who(), "wait_s": how.wait_s}
+    request = BenchAsk(brought.release, how.threads, **PROFILES[how.profile], **alone)  # type: ignore[arg-type]
+    said = ask(connection, board, request, BenchAnswer, how.wait_s + request.max_s + request.energy_s + SPARE_S)
+    return OnBoard(board.name, brought.facts, brought.verify, said, brought.sent_bytes)
+
+
+def put(bundle: Bundle, board: Board, how: How, on_event: OnEvent) -> Pushed:
+    """Push the checked ``bundle`` to ``board`` and have it checked there, and do no more. Raises as ``bring`` does."""
+    with connect(board) as connection:
+        return bring(connection, board, bundle, how, on_event)
 
 
 def deploy(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnBoard:
@@ -73,6 +84,7 @@ def deploy(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnB
     """
     with connect(board) as connection:
         pushed = bring(connection, board, bundle, How(threads=how.threads, again=True), on_event)
+        on_event(Step("measuring"))
         return bench(connection, board, pushed, how)
 
 
@@ -80,4 +92,10 @@ def measure(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> On
     """The same without making it current."""
     with connect(board) as connection:
         pushed = bring(connection, board, bundle, How(switch=False, threads=how.threads, again=True), on_event)
+        on_event(Step("measuring"))
         return bench(connection, board, pushed, how)
+
+
+def _who() -> str:
+    """Whom another host is told to wait for."""
+    return f"{os.environ.get('USER', 'somebody')}@{platform.node()}, process {os.getpid()}"

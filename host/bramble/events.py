@@ -54,5 +54,12 @@ class Sent:
     of: int
 
 
-Event = StageBegan | EpochStep | EpochEnded | Note | Sent
+@dataclass(frozen=True)
+class Step:
+    """The work on a board came to this step: "connecting", "checking", "measuring", …"""
+
+    name: str
+
+
+Event = StageBegan | EpochStep | EpochEnded | Note | Sent | Step
 OnEvent = Callable[[Event], None]

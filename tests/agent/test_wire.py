@@ -54,6 +54,7 @@ def test_error_codes() -> None:
         "bad-request",
         "bundle-damaged",
         "bundle-version",
+        "busy",
         "model-rejected",
         "operator-missing",
         "runtime-missing",

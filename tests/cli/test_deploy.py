@@ -81,15 +81,6 @@ def test_wrong_golden_answers_miss(work: Path, wrong: Path) -> None:
 
 
 @pytest.mark.slow
-def test_several_boards_give_a_list(work: Path) -> None:
-    """Two boards are two reports, in the order asked for."""
-    make_bundle(work / "bundle", budget=MET)
-    done = bramble("bench", "bundle", "local", "local", *QUICK, "--json", cwd=work)
-    assert [made["board"]["name"] for made in json.loads(done.stdout)] == ["local", "local"]
-    assert done.returncode == 0
-
-
-@pytest.mark.slow
 def test_run_folder_keeps_its_history(runs: Path, work: Path) -> None:
     """Deploying a run's folder takes the stages and the recipe of that run into the report."""
     (folder,) = (path for path in (runs / "digits-int8").iterdir() if path.is_dir())

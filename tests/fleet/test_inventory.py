@@ -143,6 +143,11 @@ def test_nearest_name() -> None:
         ("[boards.pi]\nhost = 10\n", "host = 10 is not str"),
         ('[boards.pi]\nhost = ["a"]\n', "is not str"),
         ('[boards.pi]\nuser = "pi"\n', "'host' is missing"),
+        ('[boards.pi]\nhost = "a"\ntags = "kitchen"\n', "boards.pi: tags = 'kitchen' is not a list of words"),
+        ('[boards.pi]\nhost = "a"\ntags = [4]\n', "boards.pi: tags = [4] is not a list of words"),
+        ('[boards.pi]\nhost = "a"\ntags = ["Pi 4"]\n', "boards.pi.tags: 'Pi 4' cannot be a tag's name"),
+        ('[boards.all]\nhost = "a"\n', "'all' cannot be a board's name"),
+        ("groups = 3\n", "groups is not a table"),
         ('[boards.local]\nhost = "a"\n', "'local' cannot be a board's name"),
         ('[boards."../x"]\nhost = "a"\n', "'../x' cannot be a board's name"),
     ],
@@ -252,10 +257,10 @@ def test_password_in_address(address: str) -> None:
 def test_no_secret_has_a_place() -> None:
     """A board holds no password: these are all its settings, and the key is a file's name, not the key."""
     names = [field.name for field in dataclasses.fields(Board)]
-    assert names == ["name", "host", "user", "port", "host_key", "key_file", "python", "root", "jump"]
+    assert names == ["name", "host", "user", "port", "host_key", "key_file", "python", "root", "jump", "tags"]
     assert repr(PI) == (
         "Board(name='pi', host='10.0.0.7', user='pi', port=2222, host_key='ssh-ed25519 AAAA', key_file='/keys/id', "
-        "python='/opt/venv/bin/python', root='/mnt/bramble', jump='')"
+        "python='/opt/venv/bin/python', root='/mnt/bramble', jump='', tags=())"
     )
 
 

@@ -47,13 +47,14 @@ def main() -> None:
 
 
 def _register() -> None:
-    from bramble.cli import board, build, deploy, init, look
+    from bramble.cli import bench, board, board_groups, build, deploy, init, look, push, verify
 
     _add(init.init, look.models, look.data, build.build, look.inspect)
+    _add(board_groups.tag, board_groups.group, to=board.app)
     app.add_typer(board.app, name="board")
-    _add(deploy.push, deploy.verify, deploy.bench, deploy.deploy, look.report, look.check, look.schema)
+    _add(push.push, verify.verify, bench.bench, deploy.deploy, look.report, look.check, look.schema)
 
 
-def _add(*verbs: Callable[..., None]) -> None:
+def _add(*verbs: Callable[..., None], to: typer.Typer = app) -> None:
     for verb in verbs:
-        app.command()(verb)
+        to.command()(verb)

@@ -36,7 +36,7 @@ def add(
     json: options.Json = False,
 ) -> None:
     """Log in to a board once, pin its host key after showing it, and remember it."""
-    from bramble.fleet.inventory import check_name, parse_address, save_board
+    from bramble.fleet.inventory import boards, check_name, parse_address, save_board
     from bramble.fleet.ssh_login import host_key_of, known_keys
     from bramble.fleet.types import Board
 
@@ -46,7 +46,8 @@ def add(
     host_key = host_key_of(host, port, jump)
     _trust(f"{host}:{port}", host_key, fingerprint, known_keys(host, port))
     key_file = str(Path(key).expanduser().absolute()) if key else ""  # the board is used from other folders too
-    board = Board(name, host, user, port, host_key, key_file, python, jump=jump)
+    tags = boards().get(name, Board(name)).tags  # of the one that is replaced
+    board = Board(name, host, user, port, host_key, key_file, python, jump=jump, tags=tags)
     seen = _look(board, with_agent=True)
     save_board(board)
     if json:
@@ -70,10 +71,11 @@ def list_(json: options.Json = False) -> None:
     from rich.table import Table
 
     table = Table(box=None)
-    for title in ("board", "address", "python", "root", "host key", "key file"):
+    for title in ("board", "address", "python", "root", "host key", "key file", "tags"):
         table.add_column(title, overflow="fold")
     for name, board in known.items():
-        table.add_row(name, board.address, board.python, board.root, _pinned(board.host_key), board.key_file)
+        cells = (board.address, board.python, board.root, _pinned(board.host_key), board.key_file)
+        table.add_row(name, *cells, " ".join(board.tags))
     show(table)
 
 

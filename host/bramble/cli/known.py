@@ -1,12 +1,36 @@
-"""Boards as people name them: by the inventory's name, or by address, which adds a board that is not known yet."""
+"""Boards as people name them: by the inventory's names, groups and tags, or by address, which adds an unknown board."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bramble.fleet.types import Board
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The boards that were asked for; ``many`` where several could be meant: then results are a list or table."""
+
+    boards: tuple[Board, ...]
+    many: bool
+
+
+def asked_for(words: list[str] | None) -> Asked:
+    """The boards of a verb's arguments, each once; this machine without any.
+
+    Raises UsageError for what is not known and where nothing is meant, HostKeyError as ``known_board``.
+    """
+    from bramble.fleet.selection import is_selector, select
+
+    given = words or ["local"]
+    found: dict[str, Board] = {}
+    for word in given:
+        for board in select([word]) if is_selector(word) else [known_board(word)]:
+            found.setdefault(board.name, board)
+    return Asked(tuple(found.values()), len(given) > 1 or is_selector(given[0]))
 
 
 def known_board(wanted: str) -> Board:

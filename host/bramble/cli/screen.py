@@ -57,7 +57,7 @@ def watching() -> Iterator[OnEvent]:
 
     Ctrl-C says that finished stages are kept and exits with 130.
     """
-    with _chatter_caught() as stderr:
+    with chatter_caught() as stderr:
         watcher = _Live(stderr) if stderr.isatty() else _Plain(stderr)
         try:
             with watcher, _interrupts() as pressed:
@@ -94,7 +94,7 @@ def _interrupts() -> Iterator[list[int]]:
 
 
 @contextmanager
-def _chatter_caught() -> Iterator[Any]:
+def chatter_caught() -> Iterator[Any]:
     """Lead fd 1 and 2 into a temporary file; gives a text file that still writes to the real stderr."""
     sys.stdout.flush()
     sys.stderr.flush()

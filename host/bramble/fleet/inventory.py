@@ -1,4 +1,13 @@
-"""The boards a user knows: boards.toml, written by people and by ``bramble board``; ``local`` is always there."""
+"""The boards a user knows: boards.toml, written by people and by ``bramble board``; ``local`` is always there.
+
+    [boards.pi1]
+    host = "10.0.0.7"
+    tags = ["kitchen", "pi4"]
+    [groups]
+    garden = ["pi1", "tag:pi4"]
+
+What may stand in a group, and where boards are asked for, is the business of ``selection``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +17,7 @@ import fcntl
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +34,8 @@ ADDRESS = re.compile(
     r"(?:(?P<user>[^@:\s]+)@)?(?P<host>\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^@:\s\[\]]+)(?::(?P<port>[0-9]{1,5}))?"
 )
 FIELDS = {field.name: field.type for field in dataclasses.fields(Board) if field.name != "name"}
+LIST = "tuple[str, ...]"
+ALL = "all"  # every board but ``local``
 
 
 def local_board() -> Board:
@@ -43,19 +54,32 @@ def find_board(name: str) -> Board:
     known = boards()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
     raise UsageError(
-        f"there is no board {name!r}{guess}", "`bramble board list` shows them, `bramble board add` adds one"
+        f"there is no board {name!r}{_meant(name, known)}",
+        "`bramble board list` shows them, `bramble board add` adds one",
     )
 
 
-def check_name(name: str, where: str = "") -> None:
-    """Raise UsageError for a name that a board of the inventory cannot have; ``local`` is this machine's."""
-    if not NAME.fullmatch(name) or name == LOCAL:
+def _meant(name: str, known: Mapping[str, Board]) -> str:
+    """The end of the message about an unknown board: a group or tag of that name, or the nearest board."""
+    if name in groups():
+        return f"; did you mean '@{name}'?"
+    tagged = any(name in board.tags for board in known.values())
+    return f"; did you mean 'tag:{name}'?" if tagged else nearest(name, known)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of a message about ``word``: what of ``known`` may have been meant, or nothing."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_name(name: str, where: str = "", what: str = "board") -> None:
+    """Raise UsageError for a name that a board, group or tag cannot have; "local" and "all" have their own meaning."""
+    if not NAME.fullmatch(name) or name in (LOCAL, ALL):
         raise UsageError(
-            f"{where}{name!r} cannot be a board's name",
-            "use lower-case letters, digits, '-', '_' and '.'; 'local' is this machine",
+            f"{where}{name!r} cannot be a {what}'s name",
+            "use lower-case letters, digits, '-', '_' and '.'; 'local' is this machine, 'all' are all others",
         )
 
 
@@ -63,6 +87,8 @@ def save_board(board: Board) -> None:
     """Add a board, or replace the one of its name. Raises UsageError for a name that cannot be one."""
     check_name(board.name)
     table = {key: value for key, value in dataclasses.asdict(board).items() if key != "name"}
+    if not table["tags"]:
+        del table["tags"]
     with _alone():
         document = _read()
         document.setdefault("boards", tomlkit.table(is_super_table=True))[board.name] = table
@@ -70,14 +96,71 @@ def save_board(board: Board) -> None:
 
 
 def remove_board(name: str) -> None:
-    """Forget a board. Raises UsageError where there is none of that name."""
+    """Forget a board, in its groups too. Raises UsageError where there is none of that name."""
     if name == LOCAL:
         raise UsageError("the board 'local' is this machine and always there")
     with _alone():
         find_board(name)
         document = _read()
         del document["boards"][name]
+        for group, members in groups().items():
+            kept = [member for member in members if member != name]
+            if not kept:
+                del document["groups"][group]
+            elif len(kept) < len(members):
+                document["groups"][group] = kept
         _write(document)
+
+
+def tag_board(name: str, tags: Sequence[str], remove: bool = False) -> Board:
+    """Give a board tags, or take them away; the board as it is then.
+
+    Raises UsageError for an unknown board, what cannot be a tag, and a tag to take away that the board does not have.
+    """
+    for tag in tags:
+        check_name(tag, what="tag")
+    if name == LOCAL:
+        raise UsageError("the board 'local' is this machine and has no tags", "name it beside the others: local tag:…")
+    with _alone():
+        board = find_board(name)
+        absent = [tag for tag in tags if tag not in board.tags] if remove else []
+        if absent:
+            raise UsageError(
+                f"{name} has no tag {absent[0]!r}{nearest(absent[0], board.tags)}", "`bramble board list` shows them"
+            )
+        kept = [tag for tag in board.tags if tag not in tags] if remove else list(dict.fromkeys((*board.tags, *tags)))
+        document = _read()
+        if kept:
+            document["boards"][name]["tags"] = kept
+        else:
+            document["boards"][name].pop("tags", None)
+        _write(document)
+    return dataclasses.replace(board, tags=tuple(kept))
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """All groups by name with their members as they are written. Raises UsageError, which names the place."""
+    return {name: _members(name, members) for name, members in _read().get("groups", {}).items()}
+
+
+def save_group(name: str, members: Sequence[str]) -> None:
+    """Make ``members`` (checked by the caller) the group ``name``; without any the group is forgotten."""
+    check_name(name, what="group")
+    with _alone():
+        known, document = groups(), _read()
+        if members:
+            document.setdefault("groups", tomlkit.table())[name] = list(members)
+        elif name in known:
+            del document["groups"][name]
+        else:
+            raise no_group(name, known)
+        _write(document)
+
+
+def no_group(name: str, known: Iterable[str]) -> UsageError:
+    """The error for a group that is not there."""
+    guess = nearest(f"@{name}", [f"@{one}" for one in known])
+    return UsageError(f"there is no group '@{name}'{guess}", "`bramble board group` shows them, and makes one")
 
 
 def parse_address(address: str) -> tuple[str, str, int]:
@@ -110,6 +193,10 @@ def _read() -> Any:
         raise UsageError(f"{_path()} cannot be read: {error}", "repair the file, or move it away") from error
     if not isinstance(document.get("boards", {}), Mapping):
         raise UsageError(f"{_path()}: boards is not a table", "write a board as [boards.NAME]")
+    if not isinstance(document.get("groups", {}), Mapping):
+        raise UsageError(
+            f"{_path()}: groups is not a table", 'write groups as [groups] and NAME = ["BOARD", "tag:TAG"]'
+        )
     return document
 
 
@@ -153,13 +240,37 @@ def _board(name: str, table: Any) -> Board:
     for key, value in held.items():
         if key not in FIELDS:
             raise _invalid(name, f"{key!r} is not a setting", f"known: {', '.join(FIELDS)}")
-        if type(value).__name__ != FIELDS[key]:
-            raise _invalid(name, f"{key} = {value!r} is not {FIELDS[key]}", "see `bramble board list --json`")
+        _check_kind(name, key, value)
     if not 0 < held.get("port", 22) < 65_536:
         raise _invalid(name, f"port = {held['port']} is no port", "SSH listens on 22 as a rule")
     if not held.get("host"):
         raise _invalid(name, "'host' is missing", "only the board 'local' has none")
-    return Board(name, **held)
+    for tag in held.get("tags", ()):
+        check_name(tag, f"{_path()}: boards.{name}.tags: ", "tag")
+    tags = tuple(held.pop("tags", ()))
+    return Board(name, tags=tags, **held)
+
+
+def _check_kind(name: str, key: str, value: Any) -> None:
+    if FIELDS[key] == LIST:
+        if not _are_words(value):
+            raise _invalid(name, f"{key} = {value!r} is not a list of words", f'write {key} = ["one", "two"]')
+    elif type(value).__name__ != FIELDS[key]:
+        raise _invalid(name, f"{key} = {value!r} is not {FIELDS[key]}", "see `bramble board list --json`")
+
+
+def _members(name: str, members: Any) -> tuple[str, ...]:
+    check_name(name, f"{_path()}: groups.", "group")
+    held = members.unwrap() if hasattr(members, "unwrap") else members
+    if not _are_words(held):
+        raise UsageError(
+            f"{_path()}: groups.{name} = {held!r} is not a list of words", f'write {name} = ["BOARD", "tag:TAG"]'
+        )
+    return tuple(held)
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _invalid(name: str, what: str, hint: str) -> UsageError:

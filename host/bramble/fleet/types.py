@@ -18,7 +18,8 @@ class Board:
     """A board of the inventory. ``host`` is empty for this machine; there is no password field on purpose.
 
     ``host`` may be a Host of ~/.ssh/config. ``host_key`` is the pinned SSH host key ("type base64"), ``jump`` the hops
-    on the way there, as in ProxyJump (empty: what ~/.ssh/config says), ``python`` the interpreter that runs the agent.
+    on the way there, as in ProxyJump (empty: what ~/.ssh/config says), ``python`` the interpreter that runs the agent;
+    ``tags`` are words to choose boards by ("tag:kitchen").
     """
 
     name: str
@@ -30,6 +31,7 @@ class Board:
     python: str = "python3"
     root: str = "~/.bramble"
     jump: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:

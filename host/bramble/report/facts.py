@@ -33,12 +33,13 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class OnBoard:
-    """What a board said: who it is, whether it gives the golden answers, how fast it is."""
+    """What a board said: who it is, whether it gives the golden answers, how fast it is; and what was sent for that."""
 
     name: str
     facts: BoardFacts
     verify: VerifyAnswer
     bench: BenchAnswer
+    sent_bytes: int = 0
 
 
 def make_report(bundle: Bundle, built: Facts, on_board: OnBoard | None) -> Facts:
