@@ -64,7 +64,7 @@ HOST_FLOORS = (
     "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.board_groups bramble.cli.build",
     "bramble.cli.known bramble.cli.lines",
     "bramble.cli.many",
-    "bramble.cli.push bramble.cli.verify bramble.cli.bench",
+    "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",

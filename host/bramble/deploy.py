@@ -28,11 +28,15 @@ SPARE_S = 120.0
 
 @dataclass(frozen=True)
 class Measure:
-    """How to measure: a profile, the number of threads, and how long to wait where somebody else benches."""
+    """How to measure: a profile, the number of threads, and how long to wait where somebody else benches.
+
+    ``signature`` is the bundle's, for boards that ask for one.
+    """
 
     profile: str = "standard"
     threads: int = 1
     wait_s: float = 0.0
+    signature: str = ""
 
 
 def bring(connection: Connection, board: Board, bundle: Bundle, how: How, on_event: OnEvent) -> Pushed:
@@ -83,7 +87,7 @@ def deploy(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnB
     error but part of the result.
     """
     with connect(board) as connection:
-        pushed = bring(connection, board, bundle, How(threads=how.threads, again=True), on_event)
+        pushed = bring(connection, board, bundle, _release(how, switch=True), on_event)
         on_event(Step("measuring"))
         return bench(connection, board, pushed, how)
 
@@ -91,9 +95,13 @@ def deploy(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnB
 def measure(bundle: Bundle, board: Board, how: Measure, on_event: OnEvent) -> OnBoard:
     """The same without making it current."""
     with connect(board) as connection:
-        pushed = bring(connection, board, bundle, How(switch=False, threads=how.threads, again=True), on_event)
+        pushed = bring(connection, board, bundle, _release(how, switch=False), on_event)
         on_event(Step("measuring"))
         return bench(connection, board, pushed, how)
+
+
+def _release(how: Measure, switch: bool) -> How:
+    return How(switch=switch, threads=how.threads, again=True, signature=how.signature)
 
 
 def _who() -> str:

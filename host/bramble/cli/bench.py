@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ class How:
     measure: Measure
     asked: Asked
     waves: Waves
+    sign: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def bench(
     canary: options.Canary = 0,
     wave: options.Wave = 0,
     at_once: options.AtOnce = 16,
+    sign: options.Sign = None,
     json: options.Json = False,
 ) -> None:
     """Measure latency, memory and energy on boards.
@@ -59,7 +61,7 @@ def bench(
     """
     from bramble.fleet.rollout import Waves
 
-    how = How(checked_measure(threads, profile, wait), asked_for(boards), Waves(canary, wave, at_once))
+    how = How(checked_measure(threads, profile, wait), asked_for(boards), Waves(canary, wave, at_once), sign)
     measured(bundle, runs, how, json, switch=False)
 
 
@@ -74,7 +76,7 @@ def checked_measure(threads: int, profile: str, wait_s: float) -> Measure:
 
 def measured(path: Path, runs: Path, how: How, json: bool, switch: bool) -> None:
     """Measure the bundle at ``path``, write the reports, show them, and exit with their verdict."""
-    job = _job(path, runs, how.measure, switch)
+    job = _job(path, runs, how, switch)
     if how.asked.many:
         _on_many(job, how, json)
     (board,) = how.asked.boards
@@ -90,20 +92,22 @@ def measured(path: Path, runs: Path, how: How, json: bool, switch: bool) -> None
     raise typer.Exit(_verdict(one).exit_code)
 
 
-def _job(path: Path, runs: Path, how: Measure, switch: bool) -> Job[Reported]:
+def _job(path: Path, runs: Path, how: How, switch: bool) -> Job[Reported]:
     """What is done on one board. Reports are written by one thread at a time: matplotlib's settings are global."""
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import deploy, measure
     from bramble.events import Step
+    from bramble.fleet.signing import signed
     from bramble.report.facts import make_report
     from bramble.report.files import write_report
 
     place = find_bundle(path)
     bundle = load_bundle(place)
+    measuring = replace(how.measure, signature=signed(bundle, how.sign))
     built, alone = _built_facts(place, bundle.digest), threading.Lock()
 
     def job(board: Board, on_event: OnEvent) -> Reported:
-        said = (deploy if switch else measure)(bundle, board, how, on_event)
+        said = (deploy if switch else measure)(bundle, board, measuring, on_event)
         on_event(Step("reporting"))
         with alone:
             report = make_report(bundle, built, said)

@@ -27,6 +27,7 @@ def deploy(
     canary: options.Canary = 0,
     wave: options.Wave = 0,
     at_once: options.AtOnce = 16,
+    sign: options.Sign = None,
     json: options.Json = False,
 ) -> None:
     """Do it all: build, push, verify, measure, judge.
@@ -39,7 +40,7 @@ def deploy(
 
     path, how = (
         Path(thing),
-        How(checked_measure(threads, profile, wait), asked_for(boards), Waves(canary, wave, at_once)),
+        How(checked_measure(threads, profile, wait), asked_for(boards), Waves(canary, wave, at_once), sign),
     )
     if _is_bundle(path):
         _refuse_build_options(set_, fresh, strict)

@@ -30,6 +30,16 @@ Wait = Annotated[
     float, typer.Option("--wait", min=0, metavar="S", help="Seconds to wait where somebody else benches on a board.")
 ]
 
+Keep = Annotated[int, typer.Option("--keep", min=1, metavar="N", help="Releases that stay on a board.")]
+Sign = Annotated[Path | None, typer.Option("--sign", metavar="KEY", help="Sign with this SSH key (ssh-keygen -Y).")]
+Health = Annotated[
+    str,
+    typer.Option("--health", metavar="COMMAND", help="Roll back if this fails on the board after the switch."),
+]
+HealthWindow = Annotated[
+    float, typer.Option("--health-window", min=0, max=600, metavar="S", help="Seconds that --health is tried for.")
+]
+
 
 def complete_recipes(incomplete: str) -> list[str]:
     """Names of the zoo's recipes, for the shell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -25,22 +26,30 @@ def push(
     canary: options.Canary = 0,
     wave: options.Wave = 0,
     at_once: options.AtOnce = 16,
+    keep: options.Keep = 3,
+    sign: options.Sign = None,
+    health: options.Health = "",
+    health_window: options.HealthWindow = 10.0,
     json: options.Json = False,
 ) -> None:
     """Put a bundle on boards and make it current.
 
-    Only where it gives the golden answers; exit code 3 where it does not. Of several boards the worst counts:
-    0, 3, 7 rolled back, 6 incompatible, 5 unreachable, 1 anything else.
+    Only where it gives the golden answers; exit code 3 where it does not, 7 where it failed after the switch and the
+    release before is current again. Of several boards the worst counts: 0, 3, 7, 6 incompatible, 5 unreachable,
+    1 anything else.
     """
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import put
     from bramble.fleet.push import How
     from bramble.fleet.rollout import Waves
+    from bramble.fleet.signing import signed
 
     checked, asked = load_bundle(find_bundle(bundle)), asked_for(boards)
 
+    how = How(keep=keep, signature=signed(checked, sign), health=tuple(shlex.split(health)), health_s=health_window)
+
     def job(board: Board, on_event: OnEvent) -> Pushed:
-        return put(checked, board, How(), on_event)
+        return put(checked, board, how, on_event)
 
     if asked.many:
         from bramble.cli.many import on_many

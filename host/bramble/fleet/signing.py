@@ -10,11 +10,17 @@ from pathlib import Path
 from posixpath import join
 
 from bramble.errors import UsageError
-from bramble.fleet.ask import upload
+from bramble.fleet.ask import REMOVE, upload
 from bramble.fleet.types import Board, Connection
+from bramble_agent.bundle import MANIFEST, Bundle
 
 NAMESPACE = "bramble-bundle"
 FILE = "allowed_signers"
+
+
+def signed(bundle: Bundle, key: Path | None) -> str:
+    """The signature of a bundle's manifest, "" without a key. Raises UsageError where the key cannot sign."""
+    return sign(bundle.read(MANIFEST), key) if key else ""
 
 
 def sign(manifest: bytes, key: Path) -> str:
@@ -35,10 +41,10 @@ def sign(manifest: bytes, key: Path) -> str:
     return done.stdout.decode()
 
 
-def allow_signers(connection: Connection, board: Board, signers: Path) -> None:
+def allow_signers(connection: Connection, board: Board, signers: Path) -> int:
     """Make a file of allowed signers the board's: from now on it takes bundles that one of them signed, no others.
 
-    Raises UsageError for a file that OpenSSH would not read so, and what ``upload`` raises.
+    How many they are. Raises UsageError for a file that OpenSSH would not read so, and what ``upload`` raises.
     """
     try:
         lines = [line.split() for line in signers.read_text(encoding="utf-8").splitlines()]
@@ -51,3 +57,9 @@ def allow_signers(connection: Connection, board: Board, signers: Path) -> None:
             'a line each: NAME namespaces="bramble-bundle" ssh-ed25519 AAAA… (see ssh-keygen(1), ALLOWED SIGNERS)',
         )
     upload(connection, board, signers, join(connection.root, FILE))
+    return len(entries)
+
+
+def allow_anybody(connection: Connection, board: Board) -> None:
+    """Let the board take unsigned bundles again. Raises as ``Connection.run`` does."""
+    connection.run([board.python, "-c", REMOVE, join(connection.root, FILE)], b"", 30.0)
