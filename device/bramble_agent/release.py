@@ -87,6 +87,7 @@ def rollback(ask: RollbackAsk) -> RollbackAnswer:
             raise NoRelease("there is no earlier release to go back to", "push the bundle you want")
         if not _holds(root, links["previous"]):
             raise NoRelease(f"the earlier release {links['previous'][:12]} is damaged", "push the bundle you want")
+        check_signature(root, (root / "releases" / links["previous"] / MANIFEST).read_bytes(), "")
         said = _verified(root / "releases" / links["previous"], ask.threads)
         if not said.ok:
             raise NoRelease(
@@ -243,6 +244,7 @@ def _retain(root: Path, keep: int) -> None:
             os.rename(path, gone)
             shutil.rmtree(gone, ignore_errors=True)
             (root / "verified" / f"{path.name}.json").unlink(missing_ok=True)
+            (root / "signatures" / f"{path.name}.sig").unlink(missing_ok=True)
     clear(root, _needed(folder))
 
 

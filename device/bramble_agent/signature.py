@@ -6,29 +6,38 @@ signature of one of them, made by ``ssh-keygen -Y sign -n bramble-bundle``. With
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import tempfile
 from pathlib import Path
 
 from .errors import NotTrusted
+from .files import write_whole
 
 NAMESPACE = "bramble-bundle"
 PATIENCE_S = 30.0
 
 
 def check_signature(root: Path, manifest: bytes, signature: str) -> str:
-    """Who signed the manifest; "" where the board asks for no signature. Raises NotTrusted."""
+    """Who signed the manifest; "" where the board asks for no signature. Raises NotTrusted.
+
+    A signature that was good is kept, so that it need not be brought again; who is no longer allowed loses it.
+    """
     allowed = root / "allowed_signers"
+    kept = root / "signatures" / f"{hashlib.sha256(manifest).hexdigest()}.sig"
     if not allowed.exists():
         return ""
-    if not signature:
+    if not signature and not kept.exists():
         raise NotTrusted("this board takes signed bundles only", "push with --sign KEY")
+    signature = signature or kept.read_text()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.json.sig"
         path.write_text(signature)
         found = _ssh_keygen(["find-principals", "-s", str(path), "-f", str(allowed)], manifest)
         signer = found.partition("\n")[0].strip()
         _ssh_keygen(["verify", "-n", NAMESPACE, "-s", str(path), "-f", str(allowed), "-I", signer], manifest)
+    kept.parent.mkdir(exist_ok=True)
+    write_whole(kept, signature.encode())
     return signer
 
 
