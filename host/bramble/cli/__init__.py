@@ -47,10 +47,11 @@ def main() -> None:
 
 
 def _register() -> None:
-    from bramble.cli import bench, board, board_groups, build, deploy, init, look, push, verify
+    from bramble.cli import bench, board, board_groups, build, deploy, init, look, push, setup, verify
 
     _add(init.init, look.models, look.data, build.build, look.inspect)
     _add(board_groups.tag, board_groups.group, to=board.app)
+    _add(setup.setup, to=board.app)
     app.add_typer(board.app, name="board")
     _add(push.push, verify.verify, bench.bench, deploy.deploy, look.report, look.check, look.schema)
 
