@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,3 +46,24 @@ def one_epoch(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from running import ONE_EPOCH, run_pipeline
 
     return run_pipeline("digits-int8", tmp_path_factory.mktemp("one-epoch") / "runs", ONE_EPOCH)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with wheels of the runtime, NumPy and pip that are installed here; not to be changed."""
+    from wheelhouse import repack
+
+    folder = tmp_path_factory.mktemp("wheels")
+    for name in ("ai-edge-litert", "numpy"):
+        repack(name, folder)
+    repack("pip", folder, pure=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def registry() -> None:
+    """The package index, as pip is set up here; the test is skipped where it cannot be reached."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries", "1"]
+    with tempfile.TemporaryDirectory() as folder:
+        if subprocess.run([*command, "--dest", folder, "iniconfig"], capture_output=True, check=False).returncode:
+            pytest.skip("no package index can be reached")

@@ -17,12 +17,12 @@ from sources import Function, Import, Source, imports, sources
 AGENT_FLOORS = (
     "bramble_agent bramble_agent.errors",
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health",
-    "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release",
+    "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install",
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
     "bramble_agent.lease "
     "bramble_agent.memory "
-    "bramble_agent.energy",
-    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself",
+    "bramble_agent.energy bramble_agent.prove",
+    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself bramble_agent.install",
     "bramble_agent.golden bramble_agent.release",
     "bramble_agent.verify bramble_agent.bench",
     "bramble_agent.__main__",
@@ -36,25 +36,25 @@ HOST_FLOORS = (
     "bramble.fleet.ssh_config bramble.fleet.known_hosts bramble.fleet.ssh_link bramble.fleet.ssh_watch",
     "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh_keys "
     "bramble.fleet.survey bramble.fleet.records bramble.fleet.silicon bramble.fleet.cameras "
-    "bramble.report.units bramble.report.fitting",
+    "bramble.fleet.elf bramble.fleet.proof_model bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.jump bramble.fleet.ssh_files "
-    "bramble.fleet.agent_zip bramble.fleet.describe bramble.fleet.finding "
+    "bramble.fleet.agent_zip bramble.fleet.describe bramble.fleet.finding bramble.fleet.target "
     "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
     "bramble.fleet.coding bramble.fleet.ssh_login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe "
     "bramble.fleet.fits bramble.fleet.board_findings bramble.report.survey_table bramble.report.verdict "
-    "bramble.fleet.selection bramble.fleet.rollout "
+    "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.runtimes bramble.fleet.wheels "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.ssh "
     "bramble.density bramble.fleet.signing bramble.fleet.gate bramble.fleet.kept bramble.fleet.send "
-    "bramble.fleet.python_findings bramble.report.facts bramble.report.page",
-    "bramble.fleet.push bramble.fleet.connect bramble.fleet.findings bramble.datasets bramble.scores "
-    "bramble.sensitivity bramble.surgeon "
+    "bramble.fleet.python_findings bramble.fleet.choose bramble.report.facts bramble.report.page",
+    "bramble.fleet.push bramble.fleet.connect bramble.fleet.findings bramble.fleet.setup bramble.datasets "
+    "bramble.scores bramble.sensitivity bramble.surgeon "
     "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
     "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
@@ -64,7 +64,7 @@ HOST_FLOORS = (
     "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.board_groups bramble.cli.build",
     "bramble.cli.known bramble.cli.lines",
     "bramble.cli.many",
-    "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench",
+    "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",
@@ -76,6 +76,7 @@ OPEN_TO_HOST = {
     "bramble_agent",
     "bramble_agent.wire",
     "bramble_agent.wire_release",
+    "bramble_agent.wire_install",
     "bramble_agent.codec",
     "bramble_agent.errors",
     "bramble_agent.pixels",
@@ -132,6 +133,9 @@ THIRD_PARTY = {
     "bramble.stages": "keras numpy",
     "bramble.pipeline": "keras numpy",
     "bramble.fleet.coding": "numpy",
+    "bramble.fleet.elf": "elftools",
+    "bramble.fleet.wheels": "packaging",
+    "bramble.fleet.proof_model": "flatbuffers ai_edge_litert",
     "bramble.fleet.ssh": "paramiko",
     "bramble.fleet.ssh_login": "paramiko",
     "bramble.fleet.ssh_files": "paramiko",

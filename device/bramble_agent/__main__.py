@@ -20,6 +20,7 @@ from .codec import decode, encode
 from .errors import AgentError, BadRequest
 from .oneself import end_with_parent
 from .wire import WIRE_VERSION, BenchAnswer, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
+from .wire_install import InstallAsk
 from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ ASKS = {
     "take": TakeAsk,
     "release": ReleaseAsk,
     "rollback": RollbackAsk,
+    "install": InstallAsk,
 }
 LIMIT_BYTES = 16 << 20  # of a request; what follows it on stdin is not part of it
 
@@ -72,6 +74,22 @@ def _dispatch(ask: Any) -> Any:
         from . import board
 
         return ProbeAnswer(board.facts(Path(ask.root).expanduser()), board.snapshot())
+    if isinstance(ask, InstallAsk):
+        from .install import install
+
+        return install(ask)
+    if isinstance(ask, VerifyAsk):
+        bundle = _opened(ask.bundle)
+        from .verify import verify
+
+        return verify(bundle, ask.threads)
+    if isinstance(ask, BenchAsk):
+        return _bench(ask)
+    return _keep(ask)
+
+
+def _keep(ask: Any) -> Any:
+    """The answer to a request about releases."""
     if isinstance(ask, ReleaseAsk):
         from .release import release
 
@@ -80,16 +98,9 @@ def _dispatch(ask: Any) -> Any:
         from .release import rollback
 
         return rollback(ask)
-    if isinstance(ask, TakeAsk):
-        from .store import take
+    from .store import take
 
-        return take(ask, sys.stdin.buffer)
-    if isinstance(ask, VerifyAsk):
-        bundle = _opened(ask.bundle)
-        from .verify import verify
-
-        return verify(bundle, ask.threads)
-    return _bench(ask)
+    return take(ask, sys.stdin.buffer)
 
 
 def _bench(ask: BenchAsk) -> BenchAnswer:

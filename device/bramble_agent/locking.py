@@ -25,6 +25,6 @@ def locked(root: Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise Busy(f"another push holds {root}", "wait for it, then try again") from None
+                    raise Busy(f"another push or setup holds {root}", "wait for it, then try again") from None
                 time.sleep(0.05)
         yield

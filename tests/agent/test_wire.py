@@ -12,25 +12,26 @@ from pathlib import Path
 
 import pytest
 
-from bramble_agent import errors, wire
+from bramble_agent import errors, wire, wire_install
 from bramble_agent.__main__ import ASKS
 from bramble_agent.codec import decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = sorted(path.stem for path in GOLDEN.glob("*.json"))
+CONTRACT = {**vars(wire), **vars(wire_install)}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_literal_message(name: str) -> None:
     """The literal JSON decodes, and encodes to the same text: keys, their order, and every value."""
     text = (GOLDEN / f"{name}.json").read_text()
-    message: object = decode(getattr(wire, name), json.loads(text))
+    message: object = decode(CONTRACT[name], json.loads(text))
     assert json.dumps(encode(message), indent=2, ensure_ascii=False) + "\n" == text
 
 
 def test_every_message_has_a_literal() -> None:
     """The manifest, every request, every answer: none is without its file."""
-    sent = {name for name in vars(wire) if name.endswith(("Ask", "Answer"))}
+    sent = {name for name in CONTRACT if name.endswith(("Ask", "Answer"))}
     assert sent | {"Manifest"} == set(MESSAGES)
 
 
@@ -42,7 +43,7 @@ def test_versions() -> None:
 
 def test_verbs() -> None:
     """A verb of the wire is its request's name, in lower case and without Ask."""
-    asks = {name[:-3].lower(): getattr(wire, name) for name in vars(wire) if name.endswith("Ask")}
+    asks = {name[:-3].lower(): kind for name, kind in CONTRACT.items() if name.endswith("Ask")}
     assert asks == ASKS
 
 
@@ -64,7 +65,7 @@ def test_error_codes() -> None:
 
 def test_everything_is_frozen() -> None:
     """No message can be changed after it was made."""
-    for kind in vars(wire).values():
+    for kind in CONTRACT.values():
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             assert vars(kind)["__dataclass_params__"].frozen, kind
 

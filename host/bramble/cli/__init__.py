@@ -47,10 +47,23 @@ def main() -> None:
 
 
 def _register() -> None:
-    from bramble.cli import bench, board, board_groups, build, deploy, init, look, push, rollback, signers, verify
+    from bramble.cli import (
+        bench,
+        board,
+        board_groups,
+        build,
+        deploy,
+        init,
+        look,
+        push,
+        rollback,
+        setup,
+        signers,
+        verify,
+    )
 
     _add(init.init, look.models, look.data, build.build, look.inspect)
-    _add(board_groups.tag, board_groups.group, signers.signers, to=board.app)
+    _add(setup.setup, board_groups.tag, board_groups.group, signers.signers, to=board.app)
     app.add_typer(board.app, name="board")
     _add(push.push, rollback.rollback, verify.verify, bench.bench, deploy.deploy, look.report, look.check, look.schema)
 
