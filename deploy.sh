@@ -11,7 +11,7 @@ usage: ./deploy.sh [BOARD] [RECIPE]
 
   ./deploy.sh                       recipe digits-int8 on this machine
   ./deploy.sh lenet5-int8           another recipe on this machine (`bramble models` lists them; or a .toml file)
-  ./deploy.sh pi@raspberrypi.local  the same on a real board, over SSH with key login
+  ./deploy.sh pi@raspberrypi.local  the same on a real board, blank or not, over SSH with key login
   ./deploy.sh pi@10.0.0.7:2222 my.toml
   ./deploy.sh NAME RECIPE           a board you added with `bramble board add`
 
@@ -19,7 +19,8 @@ usage: ./deploy.sh [BOARD] [RECIPE]
   --install dev  the same with the tools for tests and linting
   --help         this text
 
-Needs Python 3.11 to 3.13 and a package registry; no root, no GPU, no Pi. The environment is made once (a few minutes);
+Needs Python 3.11 to 3.13 and a package registry; no root, no GPU, no Pi. A board needs Python 3.9 or newer and no
+internet: what it lacks is fetched here and installed there. The environment is made once (a few minutes);
 results are kept under runs/ and nothing is computed twice. $PYTHON names another interpreter, $BRAMBLE_VENV another
 place for the environment, $BRAMBLE_DATA the folder with MNIST and CIFAR-10.
 Exit codes: 0 pass, 3 budget missed, 4 undecided; others: see README.
@@ -91,6 +92,9 @@ main() {
     fi
     recipe=${1:-$recipe}
     install
+    if [ "$board" != local ]; then  # a blank board gets a runtime; one that is ready answers at once
+        "$venv/bin/python" -m bramble board setup "$board" || exit $?
+    fi
     "$venv/bin/python" -m bramble deploy "$recipe" "$board" || exit $?
     say "the command itself: $venv/bin/bramble (or: source $venv/bin/activate)"
 }
