@@ -112,11 +112,11 @@ def test_no_python(start_board: StartBoard) -> None:
 
 
 def test_full_card(start_board: StartBoard) -> None:
-    """A board without room is refused with both figures; nothing of ours but the agent is there."""
+    """A board without room is refused with both figures, before anything of ours is there."""
     machine = start_board(ARM64, Options(disk_bytes=60 << 20))
     with pytest.raises(StorageError, match=r"of space, .* are free"):
         set_up_again(machine.board)
-    assert "wheels" not in machine.as_root("ls /home/pi/.bramble").stdout
+    assert ".bramble" not in machine.as_root("ls -A /home/pi").stdout
 
 
 def test_litert_on_32_bits(armhf_board: Board) -> None:
