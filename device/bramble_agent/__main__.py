@@ -13,13 +13,16 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .codec import decode, encode
 from .errors import AgentError, BadRequest
 from .oneself import end_with_parent
 from .wire import WIRE_VERSION, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
 from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
+
+if TYPE_CHECKING:
+    from io import BufferedIOBase
 
 ASKS = {
     "probe": ProbeAsk,
@@ -79,7 +82,7 @@ def _dispatch(ask: Any) -> Any:
     if isinstance(ask, TakeAsk):
         from .store import take
 
-        return take(ask, sys.stdin.buffer)
+        return take(ask, cast("BufferedIOBase", sys.stdin.buffer))
     from .bundle import open_bundle
     from .runtime import need_numpy
 
