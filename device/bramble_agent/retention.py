@@ -26,14 +26,14 @@ def retain(root: Path, keep: int, in_use: str) -> None:
     used last. What does not look like ours is let alone.
     """
     folder = root / "releases"
+    gone = folder / FRESH
+    discard(gone)  # what a cut left on its way out
     stay = {in_use, *links(root).values()}
     ours = [path for path in folder.iterdir() if SHA256.fullmatch(path.name) and not path.is_symlink()]
     others = sorted((path for path in ours if path.name not in stay), key=lambda path: path.stat().st_mtime)
     room = keep - (len(ours) - len(others))
     for path in others[: len(others) - max(0, room)]:
-        gone = folder / FRESH  # first by name, so that a half removed release is none
-        discard(gone)
-        os.rename(path, gone)
+        os.rename(path, gone)  # first by name, so that a half removed release is none
         discard(gone)
         forget(root, path.name)
     clear(root, _needed(ours))
