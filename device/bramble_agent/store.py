@@ -158,8 +158,8 @@ def _receive(part: IO[bytes], path: Path, piece: Piece, stdin: BufferedIOBase) -
             if not block:
                 break
             part.write(block)
+            part.flush()  # what came is here, even if this process is killed now
             left -= len(block)
-        part.flush()
     except OSError:
         path.unlink(missing_ok=True)  # a full disk is not kept full
         raise

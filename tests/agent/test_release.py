@@ -122,7 +122,7 @@ def test_repeating_changes_nothing(root: Path, make: Make, verifier: Verifier) -
 
 
 def test_not_switched_to(root: Path, make: Make, verifier: Verifier) -> None:
-    """Without ``switch`` a release is made and verified, and what is current stays; the current one can be asked too."""
+    """Without ``switch`` a release is made and verified, and what is current stays; the current one may be asked."""
     a, b = make("a"), make("b")
     push(root, a)
     assert push(root, b, switch=False).state == "ready"
@@ -251,7 +251,7 @@ def test_paths_in_a_manifests_digests(digest: str, root: Path, make: Make, verif
 
 
 def test_manifest_that_makes_no_sense(root: Path, make: Make, verifier: Verifier) -> None:
-    """A manifest whose files are all there, and that makes no bundle, becomes no release; the next is not in its way."""
+    """A manifest that makes no bundle of its files becomes no release, and is not in the next one's way."""
     a, odd = make("a"), make("odd", labels=b"one\ntwo\n")
     push(root, a)
     with pytest.raises(BundleDamaged, match="2 names for 3 classes"):
@@ -271,7 +271,7 @@ def test_manifest_that_makes_no_sense(root: Path, make: Make, verifier: Verifier
 )
 def test_health_that_cannot_be(how: dict[str, object], root: Path, make: Make, verifier: Verifier) -> None:
     """A time that never ends and a command that cannot be are refused before anything is switched."""
-    with pytest.raises(BadRequest, match="watching a service|no command"):
+    with pytest.raises(BadRequest, match=r"watching a service|no command"):
         release(request(root, make("a"), **how))
 
 

@@ -12,37 +12,38 @@ from pathlib import Path
 
 import pytest
 
-from bramble_agent import errors, wire
+from bramble_agent import errors, wire, wire_release
 from bramble_agent.__main__ import ASKS
 from bramble_agent.codec import decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = sorted(path.stem for path in GOLDEN.glob("*.json"))
+CONTRACT = {**vars(wire), **vars(wire_release)}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_literal_message(name: str) -> None:
     """The literal JSON decodes, and encodes to the same text: keys, their order, and every value."""
     text = (GOLDEN / f"{name}.json").read_text()
-    message: object = decode(getattr(wire, name), json.loads(text))
+    message: object = decode(CONTRACT[name], json.loads(text))
     assert json.dumps(encode(message), indent=2, ensure_ascii=False) + "\n" == text
 
 
 def test_every_message_has_a_literal() -> None:
     """The manifest, every request, every answer: none is without its file."""
-    sent = {name for name in vars(wire) if name.endswith(("Ask", "Answer"))}
+    sent = {name for name in CONTRACT if name.endswith(("Ask", "Answer"))}
     assert sent | {"Manifest"} == set(MESSAGES)
 
 
 def test_versions() -> None:
-    """The literal files are those of wire version 1 and bundle version 1."""
-    assert wire.WIRE_VERSION == 1
+    """The literal files are those of wire version 2 and bundle version 1."""
+    assert wire.WIRE_VERSION == 2
     assert wire.BUNDLE_VERSION == 1
 
 
 def test_verbs() -> None:
     """A verb of the wire is its request's name, in lower case and without Ask."""
-    asks = {name[:-3].lower(): getattr(wire, name) for name in vars(wire) if name.endswith("Ask")}
+    asks = {name[:-3].lower(): kind for name, kind in CONTRACT.items() if name.endswith("Ask")}
     assert asks == ASKS
 
 
@@ -54,7 +55,11 @@ def test_error_codes() -> None:
         "bad-request",
         "bundle-damaged",
         "bundle-version",
+        "busy",
+        "cut-short",
         "model-rejected",
+        "no-release",
+        "not-trusted",
         "operator-missing",
         "runtime-missing",
         "storage",
@@ -63,9 +68,17 @@ def test_error_codes() -> None:
 
 def test_everything_is_frozen() -> None:
     """No message can be changed after it was made."""
-    for kind in vars(wire).values():
+    for kind in CONTRACT.values():
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             assert vars(kind)["__dataclass_params__"].frozen, kind
+
+
+def test_fields_that_a_host_may_leave_out() -> None:
+    """What a push does if nothing is said: switch, one thread, three releases, no health check, as the files are."""
+    ask = wire_release.ReleaseAsk("r", "d", "m")
+    assert (ask.switch, ask.threads, ask.again, ask.keep, ask.signature) == (True, 1, False, 3, "")
+    assert (ask.health, ask.health_s) == ((), 0.0)
+    assert wire_release.Piece("b", 1, "s", 1, 0, 1).coding == "raw"
 
 
 def test_default_policy_is_the_standard_profile() -> None:
