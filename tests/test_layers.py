@@ -17,14 +17,16 @@ from sources import Function, Import, Source, imports, sources
 AGENT_FLOORS = (
     "bramble_agent bramble_agent.errors",
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health",
-    "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install",
+    "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
+    "bramble_agent.links",
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
     "bramble_agent.lease "
     "bramble_agent.memory "
     "bramble_agent.energy bramble_agent.prove",
     "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself bramble_agent.install",
-    "bramble_agent.golden bramble_agent.release",
-    "bramble_agent.verify bramble_agent.bench",
+    "bramble_agent.golden bramble_agent.remembered",
+    "bramble_agent.verify bramble_agent.bench bramble_agent.retention",
+    "bramble_agent.release",
     "bramble_agent.__main__",
 )
 # ---- the wall: nothing below exists on a board

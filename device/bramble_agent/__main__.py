@@ -14,7 +14,7 @@ import sys
 import traceback
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .codec import decode, encode
 from .errors import AgentError, BadRequest
@@ -24,6 +24,8 @@ from .wire_install import InstallAsk
 from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
 
 if TYPE_CHECKING:
+    from io import BufferedIOBase
+
     from .bundle import Bundle
 
 ASKS = {
@@ -100,7 +102,7 @@ def _keep(ask: Any) -> Any:
         return rollback(ask)
     from .store import take
 
-    return take(ask, sys.stdin.buffer)
+    return take(ask, cast("BufferedIOBase", sys.stdin.buffer))
 
 
 def _bench(ask: BenchAsk) -> BenchAnswer:

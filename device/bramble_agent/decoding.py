@@ -2,7 +2,7 @@
 
 Weights that were trained on differ from the old ones by small numbers, which pack well even where every byte changed.
 The difference ("delta") is a head of spans, [length, offset in the old file or -1], as one line of JSON, and then the
-new bytes minus the old ones of each span modulo 256. Memory: the old file and the new one.
+new bytes minus the old ones of each span modulo 256. Memory: the old file, and the new one twice.
 """
 
 from __future__ import annotations
@@ -11,49 +11,68 @@ import bz2
 import json
 from pathlib import Path
 
-from .errors import CutShort
+from .errors import CutShort, RuntimeMissing
+from .files import discard
 from .wire_release import Piece
 
-LIMIT_BYTES = 256 << 20  # of an unpacked file: it is unpacked in memory
+LIMIT_BYTES = 256 << 20  # of any file that is read whole: it is unpacked in memory
 HEAD_BYTES = 1 << 20
 
 
 def decode_stream(piece: Piece, stream: Path, base: Path, target: Path) -> None:
     """Write the file that the whole ``stream`` stands for to ``target``.
 
-    Raises CutShort for a stream that cannot be unpacked, or that would grow beyond the size that was announced.
+    Raises CutShort for a stream that cannot be unpacked, or that would grow beyond the size that was announced;
+    RuntimeMissing where a difference comes and NumPy does not import.
     """
     try:
         if piece.size_bytes > LIMIT_BYTES:
             raise ValueError(f"it would have {piece.size_bytes:,} bytes")
         if piece.coding == "bz2":
-            data = _unpacked(stream.read_bytes(), piece.size_bytes)
+            data = memoryview(_unpacked(_read(stream), piece.size_bytes))
         elif piece.coding == "delta":
-            data = summed(_unpacked(stream.read_bytes(), piece.size_bytes + HEAD_BYTES), base.read_bytes())
+            data = summed(_unpacked(_read(stream), piece.size_bytes + HEAD_BYTES), _read(base))
         else:
             raise ValueError(f"unknown coding {piece.coding!r}")
     except (FileNotFoundError, ValueError) as error:
         raise CutShort(f"{piece.blob[:12]} cannot be unpacked: {error}", "push again") from error
-    target.write_bytes(data)
+    except ImportError as error:
+        told = " ".join(str(error.__cause__ or error).split())
+        raise RuntimeMissing(f"NumPy does not import: {told}", "bramble board setup") from error
+    try:
+        target.write_bytes(data)
+    except OSError:
+        discard(target)  # a full disk is not kept full
+        raise
 
 
-def summed(delta: bytes, old: bytes) -> bytes:
+def summed(delta: bytes, old: bytes) -> memoryview:
     """The file that a delta and the old file make. Raises ValueError for a delta that does not fit."""
     import numpy as np
 
-    head, _, rest = delta.partition(b"\n")
-    made = np.frombuffer(rest, dtype=np.uint8).copy()
+    end = delta.find(b"\n", 0, HEAD_BYTES)
+    if end < 0:
+        raise ValueError("it has no head")
+    made = np.frombuffer(delta, dtype=np.uint8)[end + 1 :].copy()
     before = np.frombuffer(old, dtype=np.uint8)
     at = 0
-    for length, offset in _spans(head):
-        if at + length > len(made) or offset + length > len(before):
+    for length, offset in _spans(delta[:end]):
+        if at + length > len(made) or (offset >= 0 and offset + length > len(before)):
             raise ValueError("a span leaves the file")
         if offset >= 0:
             made[at : at + length] += before[offset : offset + length]
         at += length
     if at != len(made):
         raise ValueError("the spans do not fill the file")
-    return made.tobytes()
+    return made.data
+
+
+def _read(path: Path) -> bytes:
+    """A file that may be read whole. Raises ValueError."""
+    size = path.stat().st_size
+    if size > LIMIT_BYTES:
+        raise ValueError(f"{size:,} bytes are too many to unpack")
+    return path.read_bytes()
 
 
 def _spans(head: bytes) -> list[tuple[int, int]]:

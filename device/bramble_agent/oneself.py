@@ -18,15 +18,21 @@ from .wire import WIRE_VERSION, ErrorAnswer
 T = TypeVar("T")
 
 HOME = str(Path(__file__).resolve().parent.parent)  # the zip, or the folder that holds the package
-START = "import sys\nsys.path.insert(0, sys.argv[1])\nfrom bramble_agent.__main__ import main\nsys.exit(main())\n"
+# Without the folder it starts in: a file random.py in somebody's home must not stand for the library's.
+START = (
+    "import sys\nsys.path[:] = [sys.argv[1], *filter(None, sys.path)]\n"
+    "from bramble_agent.__main__ import main\nsys.exit(main())\n"
+)
 PATIENCE_S = 300.0
 LOOK_S = 0.5
+
+unbroken = threading.RLock()  # held while half of the work would be worse than none: the end waits for it
 
 
 def ask_afresh(request: object, kind: type[T]) -> T:
     """The answer to a request, computed by a process of its own.
 
-    Raises what it refuses with, ModelRejected where it dies or does not come to an end.
+    Raises what it refuses with, ModelRejected where it dies, does not come to an end, or cannot be started.
     """
     verb = type(request).__name__.replace("Ask", "").lower()
     message = json.dumps({"version": WIRE_VERSION, "ask": verb, "body": encode(request)}).encode()
@@ -36,6 +42,10 @@ def ask_afresh(request: object, kind: type[T]) -> T:
         )
     except subprocess.TimeoutExpired as error:
         raise ModelRejected(f"it did not answer within {PATIENCE_S:g} s", "is the board overloaded?") from error
+    except OSError as error:
+        raise ModelRejected(
+            f"no process can be started to try the model: {error.strerror}", "stop other programs on the board"
+        ) from error
     try:
         held = json.loads(done.stdout)
     except ValueError as error:
@@ -63,6 +73,7 @@ def end_with_parent() -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(LOOK_S)
-        os._exit(1)
+        with unbroken:
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

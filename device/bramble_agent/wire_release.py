@@ -85,8 +85,8 @@ class ReleaseAnswer:
     ``state`` is "missing" (files of it are not in the store; nothing was changed), "ready" (whole, gives the golden
     answers), "current" (the same, and switched to), "refused" (its answers differ: not switched to) or "rolled-back"
     (it was switched to, failed there, and the one before is current again; ``detail`` says why). ``path`` is its
-    folder, ``current`` and ``previous`` are the digests that the links name now, ``files`` the files of the current
-    release (name → sha256), from which a changed file may be patched.
+    folder, ``current`` and ``previous`` are the digests that the links name now. Where files are missing, ``parts`` are
+    the beginnings that are here, and ``files`` those of the current release (name → sha256) that can be patched.
     """
 
     state: str

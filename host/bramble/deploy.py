@@ -24,6 +24,7 @@ PROFILES = {
     "standard": {"min_runs": 662, "min_s": 1.0, "max_s": 60.0},
 }
 SPARE_S = 120.0
+BACK = "`bramble rollback` goes back to the one before, or push another"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ def bring(connection: Connection, board: Board, bundle: Bundle, how: How, on_eve
     name = f"{board.name}: release {bundle.digest[:12]}"
     if pushed.state == "rolled-back":
         raise RolledBackError(f"{name} was rolled back: {pushed.detail}", _back_at(pushed))
-    if pushed.state == "refused":
+    if pushed.state == "refused" and pushed.current == bundle.digest:
+        on_event(Note(f"{name} is current and does NOT give the golden answers: {BACK}", warning=True))
+    elif pushed.state == "refused":
         on_event(Note(f"{name} does NOT give the golden answers: not made current ({sent})", warning=True))
     elif pushed.state == "current":
         on_event(Note(f"{name} gives the golden answers and is current ({sent})"))

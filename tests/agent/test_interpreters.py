@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
 import json
 import os
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 
-from bramble_agent.codec import decode
-from bramble_agent.wire import BenchAnswer, ErrorAnswer, ProbeAnswer, VerifyAnswer
-from making import make_bundle, make_model
+from bramble.fleet.coding import difference
+from bramble_agent.codec import decode, encode
+from bramble_agent.wire import WIRE_VERSION, BenchAnswer, ErrorAnswer, ProbeAnswer, VerifyAnswer
+from bramble_agent.wire_release import Piece, ReleaseAnswer
+from bringing import held, raw_piece, request, sha256
+from making import bundle_digest, make_bundle, make_model
 
 DEVICE = Path(__file__).parents[2] / "device"
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -68,7 +72,7 @@ def python(version: str) -> Path:
 
 def agent(python: Path, verb: str, options: tuple[str, ...] = (), **body: object) -> tuple[int, dict[str, Any]]:
     """Ask the agent under this Python: its exit status, and the whole JSON object it answered."""
-    request = json.dumps({"version": 1, "ask": verb, "body": body}).encode()
+    request = json.dumps({"version": WIRE_VERSION, "ask": verb, "body": body}).encode()
     run = [str(python), *options, "-m", "bramble_agent"]
     env = clean(PYTHONPATH=str(DEVICE), PYTHONWARNINGS="error", PYTHONDONTWRITEBYTECODE="1")
     done = subprocess.run(run, input=request, env=env, capture_output=True, check=False)
@@ -90,8 +94,41 @@ def test_whole_package_compiles(version: str, python: Path) -> None:
     """Every file of the agent is valid syntax there, those included that a bare interpreter cannot import."""
     code = "import pathlib, sys\nfor p in sys.argv[1:]: compile(pathlib.Path(p).read_text('utf-8'), p, 'exec')"
     files = sorted((DEVICE / "bramble_agent").glob("*.py"))
-    assert len(files) >= 17
+    assert len(files) >= 28
     subprocess.run([python, "-S", "-W", "error", "-c", code, *files], env=clean(), check=True)
+
+
+def take(python: Path, root: Path, piece: Piece, stream: bytes, options: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Send one stream to the agent under this Python."""
+    body = {"root": str(root), "wanted": {piece.blob: piece.size_bytes}, "pieces": [encode(piece)]}
+    head = json.dumps({"version": WIRE_VERSION, "ask": "take", "body": body}).encode() + b"\n"
+    run = [str(python), *options, "-m", "bramble_agent"]
+    env = clean(PYTHONPATH=str(DEVICE), PYTHONWARNINGS="error", PYTHONDONTWRITEBYTECODE="1")
+    done = subprocess.run(run, input=head + stream, env=env, capture_output=True, check=False)
+    reply: dict[str, Any] = json.loads(done.stdout)
+    return reply
+
+
+def packed_piece(data: bytes, stream: bytes, coding: str, base: str = "") -> Piece:
+    """A file that travels packed."""
+    return Piece(sha256(data), len(data), sha256(stream), len(stream), 0, len(stream), coding, base)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_files_without_any_package(version: str, python: Path, tmp_path: Path) -> None:
+    """A bare interpreter takes files, packed ones too, and says what a release lacks."""
+    text = b"bramble\n" * 1000
+    for piece, stream in (
+        (raw_piece(text), text),
+        (packed_piece(text * 2, bz2.compress(text * 2), "bz2"), bz2.compress(text * 2)),
+    ):
+        assert take(python, tmp_path, piece, stream, ("-S",))["answer"] == {"missing": [], "parts": {}}
+    ask = request(tmp_path, make_bundle(tmp_path / "b"), health=("true",), health_s=1.0)
+    status, reply = agent(python, "release", ("-S",), **encode(ask))
+    assert status == 0, reply
+    assert len(decode(ReleaseAnswer, reply["answer"]).missing) == 3
+    status, reply = agent(python, "rollback", ("-S",), root=str(tmp_path))
+    assert (status, decode(ErrorAnswer, reply["error"]).code) == (1, "no-release")
 
 
 def environment(python: Path, version: str, runtime: str) -> Path:
@@ -142,6 +179,26 @@ def test_verify_and_bench(version: str, runtime: str, python: Path, tmp_path: Pa
         refusal = decode(ErrorAnswer, reply["error"])
         assert (status, refusal.code) == (1, "operator-missing")
         assert refusal.message.endswith(f"lacks {operator}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("version", "runtime"), PAIRS)
+def test_releases(version: str, runtime: str, python: Path, tmp_path: Path) -> None:
+    """A first release, a second one of which the model comes as a difference, its health, and the way back."""
+    inside, root = environment(python, version, runtime), tmp_path / "board"
+    first, second = make_bundle(tmp_path / "a", name="a"), make_bundle(tmp_path / "b", name="b", kind="float32")
+    for data in held(first).values():
+        assert "answer" in take(inside, root, raw_piece(data), data)
+    status, reply = agent(inside, "release", **encode(request(root, first)))
+    assert (status, reply["answer"]["state"]) == (0, "current"), reply
+    old = (first / "model.tflite").read_bytes()
+    for data in held(second).values():
+        stream = bz2.compress(difference(data, old))
+        assert "answer" in take(inside, root, packed_piece(data, stream, "delta", sha256(old)), stream)
+    status, reply = agent(inside, "release", **encode(request(root, second, health=("true",))))
+    assert (status, reply["answer"]["state"]) == (0, "current"), reply
+    status, reply = agent(inside, "rollback", root=str(root))
+    assert (reply["answer"]["current"], reply["answer"]["previous"]) == (bundle_digest(first), bundle_digest(second))
 
 
 @pytest.mark.slow

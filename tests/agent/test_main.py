@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from bramble_agent.codec import decode
-from bramble_agent.wire import ErrorAnswer, ProbeAnswer, ReleaseAnswer, VerifyAnswer
+from bramble_agent.codec import decode, encode
+from bramble_agent.wire import WIRE_VERSION, ErrorAnswer, ProbeAnswer, VerifyAnswer
+from bramble_agent.wire_release import ReleaseAnswer, RollbackAnswer, TakeAnswer
+from bringing import held, raw_piece, sha256
 from making import bundle_digest, make_bundle, make_zip
 
 DEVICE = Path(__file__).parents[2] / "device"
@@ -33,7 +35,7 @@ class Reply:
         """The answer; stdout must be exactly one JSON object of this wire version, and nothing else."""
         value = json.loads(self.stdout)
         assert list(value) == ["version", "answer"]
-        assert value["version"] == 1
+        assert value["version"] == WIRE_VERSION
         return value["answer"]
 
     @property
@@ -41,7 +43,7 @@ class Reply:
         """The refusal, likewise."""
         value = json.loads(self.stdout)
         assert list(value) == ["version", "error"]
-        assert value["version"] == 1
+        assert value["version"] == WIRE_VERSION
         return decode(ErrorAnswer, value["error"])
 
 
@@ -54,7 +56,7 @@ def agent(raw: bytes, *first: Path) -> Reply:
     return Reply(done.returncode, done.stdout, done.stderr)
 
 
-def ask(verb: object, *first: Path, version: object = 1, **body: object) -> Reply:
+def ask(verb: object, *first: Path, version: object = WIRE_VERSION, **body: object) -> Reply:
     """Send one request."""
     return agent(json.dumps({"version": version, "ask": verb, "body": body}).encode(), *first)
 
@@ -79,11 +81,40 @@ def test_verify(packed: bool, tmp_path: Path) -> None:
 
 
 def test_release(tmp_path: Path) -> None:
-    """A release through the process, its root given with ~ for the home folder."""
-    digest = bundle_digest(make_bundle(tmp_path / "root" / "incoming" / "b"))
+    """Two releases and a rollback through the process, files on its stdin, its root given with ~ for home."""
     (tmp_path / "sitecustomize.py").write_text(f"import os; os.environ['HOME'] = {str(tmp_path)!r}\n")
-    reply = ask("release", tmp_path, root="~/root", digest=digest, incoming="~/root/incoming/b")
-    assert decode(ReleaseAnswer, reply.answer) == ReleaseAnswer(True, str(tmp_path / "root/releases" / digest), "")
+    digests = []
+    for name, labels in (("a", b"one\ntwo\nthree\n"), ("b", b"1\n2\n3\n")):
+        folder = make_bundle(tmp_path / name, name=name, labels=labels)
+        files = held(folder)
+        digests.append(bundle_digest(folder))
+        release: dict[str, Any] = {
+            "root": "~/root",
+            "digest": digests[-1],
+            "manifest": (folder / "manifest.json").read_text(),
+        }
+        absent = decode(ReleaseAnswer, ask("release", tmp_path, **release).answer)
+        assert (absent.state, len(absent.missing)) == ("missing", 3 if name == "a" else 1)
+        body = {"root": "~/root", "wanted": {}, "pieces": [encode(raw_piece(files[sha])) for sha in absent.missing]}
+        head = json.dumps({"version": WIRE_VERSION, "ask": "take", "body": body}).encode() + b"\n"
+        sent = agent(head + b"".join(files[sha] for sha in absent.missing), tmp_path)
+        assert decode(TakeAnswer, sent.answer) == TakeAnswer((), {})
+        made = decode(ReleaseAnswer, ask("release", tmp_path, **release).answer)
+        assert (made.state, made.path) == ("current", str(tmp_path / "root/releases" / digests[-1]))
+    back = decode(RollbackAnswer, ask("rollback", tmp_path, root="~/root").answer)
+    assert [back.current, back.previous] == digests
+
+
+def test_files_that_break_off(tmp_path: Path) -> None:
+    """Files that end too early, or never come, are a refusal that says how much is missing; what came is kept."""
+    data = bytes(range(256)) * 300
+    body = {"root": str(tmp_path / "root"), "wanted": {}, "pieces": [encode(raw_piece(data))]}
+    head = json.dumps({"version": WIRE_VERSION, "ask": "take", "body": body}).encode()
+    for raw, left in ((head, 76_800), (head + b"\n", 76_800), (head + b"\n" + data[:70_000], 6_800)):
+        reply = agent(raw)
+        assert (reply.status, reply.error.code) == (1, "cut-short")
+        assert f": {left:,} bytes of 76,800 did not come" in reply.error.message
+    assert (tmp_path / "root/incoming" / f"{sha256(data)}.part").read_bytes() == data[:70_000]
 
 
 def test_agent_in_a_zip(tmp_path: Path) -> None:
@@ -92,7 +123,9 @@ def test_agent_in_a_zip(tmp_path: Path) -> None:
         for path in (DEVICE / "bramble_agent").glob("*.py"):
             archive.write(path, f"bramble_agent/{path.name}")
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "agent.zip")}
-    request = json.dumps({"version": 1, "ask": "verify", "body": {"bundle": str(make_bundle(tmp_path / "b"))}})
+    request = json.dumps(
+        {"version": WIRE_VERSION, "ask": "verify", "body": {"bundle": str(make_bundle(tmp_path / "b"))}}
+    )
     run = [sys.executable, "-m", "bramble_agent"]
     done = subprocess.run(run, input=request.encode(), env=env, cwd=tmp_path, capture_output=True, check=True)
     assert json.loads(done.stdout)["answer"]["ok"] is True
@@ -140,8 +173,8 @@ def test_real_runtimes_log_goes_to_stderr(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        *(b"", b"\xff", b"no JSON", b"7", b"[]", b"null", b"{}", b'{"version": 1}', b'{"version": 1, "ask": "probe"}'),
-        *(b'{"version": 1, "ask": "probe", "body": {}} trailing', b"[" * 100_000),
+        *(b"", b"\xff", b"no JSON", b"7", b"[]", b"null", b"{}", b'{"version": 2}', b'{"version": 2, "ask": "probe"}'),
+        *(b'{"version": 2, "ask": "probe", "body": {}} trailing', b"[" * 100_000),
     ],
     ids=lambda raw: repr(raw[:40]),
 )
@@ -152,12 +185,12 @@ def test_not_a_request(raw: bytes) -> None:
     assert reply.error.message.startswith("not a request: ")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None])
 def test_other_wire_version(version: object) -> None:
     """A request of another wire version is refused with both versions named."""
     reply = ask("probe", version=version)
     assert (reply.status, reply.error.code) == (1, "bad-request")
-    assert reply.error.message == f"wire version {version}, this agent speaks 1"
+    assert reply.error.message == f"wire version {version}, this agent speaks 2"
 
 
 @pytest.mark.parametrize("verb", ["fly", "", "__class__", None, 7, ["probe"], {"probe": 1}])
@@ -165,7 +198,7 @@ def test_unknown_verb(verb: object) -> None:
     """An unknown verb is refused with the known ones listed, whatever its type."""
     reply = ask(verb)
     assert (reply.status, reply.error.code) == (1, "bad-request")
-    assert reply.error.hint == "one of probe, verify, bench, release"
+    assert reply.error.hint == "one of probe, verify, bench, take, release, rollback"
 
 
 @pytest.mark.parametrize(

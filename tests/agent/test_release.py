@@ -1,4 +1,4 @@
-"""Releases: taken in whole, switched at once, mended when damaged, and never left in between."""
+"""Releases: made of files that are there, checked by their answers, switched at once, mended when damaged."""
 
 from __future__ import annotations
 
@@ -7,265 +7,407 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bramble_agent.bundle import LIMIT_BYTES, open_bundle
-from bramble_agent.errors import BadRequest, BundleDamaged, StorageFailed
+from bramble_agent.errors import BadRequest, BundleDamaged, ModelRejected, NotTrusted
 from bramble_agent.release import release
-from bramble_agent.wire import ReleaseAnswer, ReleaseAsk
-from making import bundle_digest, make_bundle, make_zip
+from bramble_agent.wire_release import ReleaseAsk
+from bringing import bring, held, linked, names, push, request
+from making import bundle_digest, make_bundle, make_golden
 
+from .conftest import RIGHT, WRONG, Make, Verifier
 
-def upload(root: Path, name: str, packed: bool = False) -> tuple[str, str]:
-    """A bundle called ``name`` in the board's folder of uploads: its path and its digest."""
-    folder = make_bundle(root / "incoming" / name, name=name)
-    digest = bundle_digest(folder)
-    if not packed:
-        return str(folder), digest
-    path = make_zip(folder, root / "incoming" / f"{digest}.zip")
-    shutil.rmtree(folder)
-    return str(path), digest
-
-
-def push(root: Path, name: str, packed: bool = False) -> tuple[str, ReleaseAnswer]:
-    """Upload and release a bundle."""
-    incoming, digest = upload(root, name, packed)
-    return digest, release(ReleaseAsk(str(root), digest, incoming))
-
-
-def linked(root: Path, name: str) -> str:
-    """The digest that ``current`` or ``previous`` points at; "" if there is no such link."""
-    link = root / name
-    return link.resolve(strict=True).name if link.is_symlink() else ""
-
-
-def names(folder: Path) -> set[str]:
-    """What is in a folder."""
-    return {path.name for path in folder.iterdir()}
-
-
-@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
-def test_first_release(packed: bool, tmp_path: Path) -> None:
-    """The first release is whole, is current, has nothing before it, and its upload is gone."""
-    digest, answer = push(tmp_path, "a", packed)
-    assert answer == ReleaseAnswer(True, str(tmp_path / "releases" / digest), "")
-    assert (linked(tmp_path, "current"), linked(tmp_path, "previous")) == (digest, "")
-    assert open_bundle(tmp_path / "current").digest == digest
-    assert names(tmp_path / "current") == set(LIMIT_BYTES)
-    assert names(tmp_path / "incoming") == set()
-
-
-def test_links_are_relative(tmp_path: Path) -> None:
-    """The links still lead to the releases when the whole folder is moved."""
-    digest, _ = push(tmp_path / "old", "a")
-    (tmp_path / "old").rename(tmp_path / "new")
-    assert open_bundle(tmp_path / "new" / "current").digest == digest
-
-
-def test_next_release_keeps_the_previous(tmp_path: Path) -> None:
-    """Each release becomes current and the one it followed becomes previous."""
-    a, _ = push(tmp_path, "a")
-    b, answer = push(tmp_path, "b")
-    assert answer.previous == a
-    assert (linked(tmp_path, "current"), linked(tmp_path, "previous")) == (b, a)
-    c, answer = push(tmp_path, "c", packed=True)
-    assert (linked(tmp_path, "current"), linked(tmp_path, "previous")) == (c, b)
-    assert names(tmp_path / "releases") == {a, b, c}
-
-
-def test_switching_back_needs_no_upload(tmp_path: Path) -> None:
-    """A release that is on the board is made current again by its digest alone: a rollback."""
-    a, _ = push(tmp_path, "a")
-    b, _ = push(tmp_path, "b")
-    assert release(ReleaseAsk(str(tmp_path), a)).present
-    assert (linked(tmp_path, "current"), linked(tmp_path, "previous")) == (a, b)
-
-
-def test_repeating_changes_nothing(tmp_path: Path) -> None:
-    """Releasing the current release again leaves both links and the files untouched."""
-    push(tmp_path, "a")
-    b, _ = push(tmp_path, "b")
-
-    def state() -> list[tuple[str, int, int]]:
-        paths = (*tmp_path.glob("*"), *tmp_path.glob("releases/*/*"))
-        return sorted(
-            (str(path), path.lstat().st_ino, path.lstat().st_mtime_ns) for path in paths if path.name != "lock"
-        )
-
-    before = state()
-    assert release(ReleaseAsk(str(tmp_path), b)).present
-    assert push(tmp_path, "b")[0] == b
-    assert [entry for entry in state() if "incoming" not in entry[0]] == [
-        entry for entry in before if "incoming" not in entry[0]
-    ]
-
-
-def test_absent_release(tmp_path: Path) -> None:
-    """Asked for a release that is not there, the board says so and changes nothing."""
-    a, _ = push(tmp_path, "a")
-    assert release(ReleaseAsk(str(tmp_path), "0" * 64)) == ReleaseAnswer(False, "", "")
-    assert linked(tmp_path, "current") == a
-
-
-@pytest.mark.parametrize("digest", ["", ".", "..", "../../etc", "A" * 64, "0" * 63, "0" * 64 + "\n", "/" + "0" * 63])
-def test_digest_that_is_none(digest: str, tmp_path: Path) -> None:
-    """What is no sha256 never becomes a folder's name."""
-    push(tmp_path, "a")
-    current = linked(tmp_path, "current")
-    with pytest.raises(BadRequest, match="digest"):
-        release(ReleaseAsk(str(tmp_path), digest))
-    assert linked(tmp_path, "current") == current
-
-
-def test_other_bundle_than_announced(tmp_path: Path) -> None:
-    """A whole bundle under another's digest is refused, and current stays."""
-    a, _ = push(tmp_path, "a")
-    incoming, _ = upload(tmp_path, "b")
-    with pytest.raises(BundleDamaged, match=r"holds \w+, not 111111"):
-        release(ReleaseAsk(str(tmp_path), "1" * 64, incoming))
-    assert linked(tmp_path, "current") == a
-    assert names(tmp_path / "releases") == {a}
-
-
-@pytest.mark.parametrize("name", sorted(LIMIT_BYTES))
-@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
-def test_flipped_bit_on_the_way(packed: bool, name: str, tmp_path: Path) -> None:
-    """An upload with one bit changed is refused, whichever file it is in, and current stays."""
-    a, _ = push(tmp_path, "a")
-    incoming, b = upload(tmp_path, "b")
-    data = bytearray((Path(incoming) / name).read_bytes())
-    data[len(data) // 2] ^= 1
-    (Path(incoming) / name).write_bytes(data)
-    if packed:
-        incoming = str(make_zip(Path(incoming), tmp_path / "incoming" / "b.zip"))
-    with pytest.raises(BundleDamaged):
-        release(ReleaseAsk(str(tmp_path), b, incoming))
-    assert linked(tmp_path, "current") == a
-    assert names(tmp_path / "releases") == {a}
-
-
-def test_upload_that_never_came(tmp_path: Path) -> None:
-    """An upload that is not there is refused by name."""
-    with pytest.raises(BundleDamaged, match="no bundle at"):
-        release(ReleaseAsk(str(tmp_path), "1" * 64, str(tmp_path / "incoming" / "gone.zip")))
-
-
-def test_release_that_rots_is_mended(tmp_path: Path) -> None:
-    """A release that lost a bit on the card counts as absent, and pushing it again mends it."""
-    a, _ = push(tmp_path, "a")
-    (tmp_path / "releases" / a / "labels.txt").write_bytes(b"left\nright\nm\xc3\xabme\n")
-    assert release(ReleaseAsk(str(tmp_path), a)) == ReleaseAnswer(False, "", "")
-    push(tmp_path, "a", packed=True)
-    assert open_bundle(tmp_path / "current").digest == a
-
-
-def test_left_over_from_a_power_cut(tmp_path: Path) -> None:
-    """Half a release and half a link, left by a cut, do not stand in the way of the next."""
-    a, _ = push(tmp_path, "a")
-    shutil.copytree(tmp_path / "releases" / a, tmp_path / "releases" / ".fresh")
-    (tmp_path / "releases" / ".fresh" / "more").write_text("x")
-    (tmp_path / ".current").symlink_to("nowhere")
-    b, _ = push(tmp_path, "b", packed=True)
-    assert open_bundle(tmp_path / "current").digest == b
-    assert names(tmp_path / "releases") == {a, b}
-
-
-def test_old_uploads_are_cleared(tmp_path: Path) -> None:
-    """Uploads nobody finished in a day go with the next release; younger ones stay."""
-    for name, hours in (("old", 25), ("old.zip", 25), ("young", 23)):
-        path = tmp_path / "incoming" / name
-        path.mkdir(parents=True) if path.suffix == "" else path.touch()
-        os.utime(path, (time.time() - hours * 3600,) * 2)
-    (tmp_path / "incoming" / "dangling").symlink_to("nowhere")
-    push(tmp_path, "a")
-    assert names(tmp_path / "incoming") == {"young", "dangling"}
-
-
-def test_only_our_own_uploads_are_removed(tmp_path: Path) -> None:
-    """A bundle that lies elsewhere, as on this machine itself, is copied and stays where it is."""
-    folder = make_bundle(tmp_path / "work" / "bundle")
-    release(ReleaseAsk(str(tmp_path / "root"), bundle_digest(folder), str(folder)))
-    assert open_bundle(folder).digest == linked(tmp_path / "root", "current")
+DEVICE = Path(__file__).parents[2] / "device"
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of our own with room for 40 files."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "nr_inodes=40", "tmpfs", str(disk)]
-    made = subprocess.run(mount, capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("no right to mount a small file system here")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+def root(tmp_path: Path) -> Path:
+    """A board's folder that is not there yet."""
+    return tmp_path / "board"
 
 
-def test_full_disk(small_disk: Path) -> None:
-    """Wherever the disk gets full, it is StorageFailed and current is the old release; with room it goes on."""
-    a, _ = push(small_disk, "a")
-    incoming, b = upload(small_disk, "b", packed=True)
-    filler: list[Path] = []
-    while True:
-        try:
-            (small_disk / f"filler{len(filler)}").touch()
-        except OSError:
-            break
-        filler.append(small_disk / f"filler{len(filler)}")
-    refused = 0
-    while filler:
-        try:
-            release(ReleaseAsk(str(small_disk), b, incoming))
-            break
-        except StorageFailed as error:
-            refused += 1
-            hint = error.hint
-        assert open_bundle(small_disk / "current").digest == a
-        assert "space" in hint
-        filler.pop().unlink()
-    assert refused >= 4
-    assert open_bundle(small_disk / "current").digest == b
+def test_first_release(root: Path, tmp_path: Path) -> None:
+    """The first release is whole, gave its answers in a process of its own, is current, and has nothing before it."""
+    folder = make_bundle(tmp_path / "a")
+    digest = bundle_digest(folder)
+    answer = push(root, folder)
+    assert (answer.state, answer.path) == ("current", str(root / "releases" / digest))
+    assert (answer.current, answer.previous, answer.detail) == (digest, "", "")
+    assert answer.verify is not None
+    assert (answer.verify.ok, answer.verify.checked, answer.verify.max_lsb) == (True, 4, 0)
+    assert linked(root) == (digest, "")
+    assert open_bundle(root / "current").digest == digest
+    assert names(root / "current") == set(LIMIT_BYTES)
+    assert names(root / "incoming") == set()
+    assert names(root) == {"current", "releases", "blobs", "incoming", "verified", "lock"}
 
 
-def test_read_only_disk(small_disk: Path) -> None:
-    """On a disk that was turned read-only nothing is written, and the refusal says so."""
-    a, _ = push(small_disk, "a")
-    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(StorageFailed, match="Read-only"):
-        release(ReleaseAsk(str(small_disk), "1" * 64))
-    assert linked(small_disk, "current") == a
+def test_files_are_in_the_store_once(root: Path, make: Make, verifier: Verifier) -> None:
+    """A release's files are links into the store: two bundles that share a model hold it once."""
+    for name in "ab":
+        push(root, make(name))
+    (model,) = {(root / "releases" / name / "model.tflite").stat().st_ino for name in names(root / "releases")}
+    assert model in {path.stat().st_ino for path in (root / "blobs").iterdir()}
 
 
-def test_root_that_is_a_file(tmp_path: Path) -> None:
-    """A root that cannot be a folder is a failure of storage, with its path."""
-    (tmp_path / "file").touch()
-    with pytest.raises(StorageFailed, match="file"):
-        release(ReleaseAsk(str(tmp_path / "file"), "1" * 64))
+def test_what_is_missing_is_told(root: Path, make: Make, verifier: Verifier) -> None:
+    """A release whose files are not there changes nothing; the answer names them, and what a new file could patch."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    answer = release(request(root, b))
+    files = {name: sha for sha, data in held(a).items() for name in LIMIT_BYTES if (a / name).read_bytes() == data}
+    assert (answer.state, set(answer.missing)) == ("missing", set(held(b)) - set(held(a)))
+    assert answer.files == files
+    assert answer.verify is None
+    assert linked(root) == (bundle_digest(a), "")
+    assert names(root / "releases") == {bundle_digest(a)}
 
 
-def test_two_at_once(tmp_path: Path) -> None:
-    """Two processes that release different bundles over and over leave one whole current and the other as previous."""
-    a, b = (upload(tmp_path, name, packed=True) for name in "ab")
-    code = (
-        "import json, sys\n"
-        "from bramble_agent.release import release\n"
-        "from bramble_agent.wire import ReleaseAsk\n"
-        "root, digest, incoming = json.loads(sys.argv[1])\n"
-        "for _ in range(100):\n"
-        "    assert release(ReleaseAsk(root, digest, incoming)).present\n"
+def test_damaged_files_are_no_base_of_a_patch(root: Path, make: Make, verifier: Verifier) -> None:
+    """A model that rotted, or is gone from the store, is not offered to be patched: it would never come out right."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    (root / "releases" / bundle_digest(a) / "model.tflite").write_bytes(b"rot")
+    (root / "blobs" / open_bundle(a).manifest.files["labels.txt"].sha256).unlink()
+    assert set(release(request(root, b)).files) == {"golden.npz"}
+
+
+def test_links_are_relative(tmp_path: Path, make: Make, verifier: Verifier) -> None:
+    """The links still lead to the releases when the whole folder is moved."""
+    push(tmp_path / "old", make("a"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert open_bundle(tmp_path / "new" / "current").manifest.name == "a"
+
+
+def test_next_release_keeps_the_previous(root: Path, make: Make, verifier: Verifier) -> None:
+    """Each release becomes current and the one it followed becomes previous."""
+    folders = [make(name) for name in "abc"]
+    a, b, c = (bundle_digest(folder) for folder in folders)
+    answers = [push(root, folder) for folder in folders]
+    assert [(answer.current, answer.previous) for answer in answers] == [(a, ""), (b, a), (c, b)]
+    assert linked(root) == (c, b)
+    assert names(root / "releases") == {a, b, c}
+
+
+def test_switching_back_needs_no_upload(root: Path, make: Make, verifier: Verifier) -> None:
+    """A release that is on the board is made current again by its manifest alone."""
+    a, b = make("a"), make("b")
+    for folder in (a, b):
+        push(root, folder)
+    shutil.rmtree(root / "blobs")
+    assert release(request(root, a)).state == "current"
+    assert linked(root) == (bundle_digest(a), bundle_digest(b))
+
+
+def test_repeating_changes_nothing(root: Path, make: Make, verifier: Verifier) -> None:
+    """Releasing the current release again verifies nothing, and leaves every file and link untouched."""
+    a, b = make("a"), make("b")
+    for folder in (a, b):
+        push(root, folder)
+
+    def state() -> list[tuple[str, int, int]]:
+        paths = (path for path in root.rglob("*") if path.name != "lock")
+        return sorted((str(path), path.lstat().st_ino, path.lstat().st_mtime_ns) for path in paths)
+
+    before, asked = state(), len(verifier.asked)
+    assert release(request(root, b)).state == "current"
+    assert (state(), len(verifier.asked)) == (before, asked)
+    assert release(request(root, b, again=True)).state == "current"
+    assert state() == before
+    assert verifier.asked[asked:] == [(bundle_digest(b), 1)]
+
+
+def test_not_switched_to(root: Path, make: Make, verifier: Verifier) -> None:
+    """Without ``switch`` a release is made and verified, and what is current stays; the current one may be asked."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    assert push(root, b, switch=False).state == "ready"
+    assert linked(root) == (bundle_digest(a), "")
+    assert push(root, a, switch=False).state == "ready"
+    assert push(root, b).state == "current"
+
+
+def test_answers_that_differ_are_refused(root: Path, tmp_path: Path, make: Make) -> None:
+    """A release that gives other answers than its own is never switched to; it is there, to be measured."""
+    golden = make_golden()
+    golden["output_0"][2, 1] += 5
+    a, off = make("a"), make("off", arrays=golden)
+    push(root, a)
+    answer = push(root, off)
+    assert (answer.state, answer.current, answer.path) == (
+        "refused",
+        bundle_digest(a),
+        str(root / "releases" / bundle_digest(off)),
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "device")}
-    running = [
-        subprocess.Popen([sys.executable, "-c", code, json.dumps([str(tmp_path), digest, incoming])], env=env)
-        for incoming, digest in (a, b)
-    ]
+    assert answer.verify is not None
+    assert (answer.verify.ok, answer.verify.max_lsb, answer.verify.differing) == (False, 5, 1)
+    assert linked(root) == (bundle_digest(a), "")
+    assert open_bundle(Path(answer.path)).digest == bundle_digest(off)
+    assert not (root / "verified" / f"{bundle_digest(off)}.json").exists()
+
+
+def test_model_that_is_rejected(root: Path, make: Make, verifier: Verifier) -> None:
+    """Where verifying fails, its reason is told, and what is current stays."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    verifier.failure = ModelRejected("the runtime died on this model", "?")
+    with pytest.raises(ModelRejected, match="died"):
+        push(root, b)
+    assert linked(root) == (bundle_digest(a), "")
+
+
+def test_wrong_where_it_is_served_from(root: Path, make: Make, verifier: Verifier) -> None:
+    """A release that answers rightly in its folder and wrongly as ``current`` is taken back."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    verifier.wrong = {"current"}
+    answer = push(root, b)
+    assert (answer.state, answer.detail) == ("rolled-back", "it does not give its golden answers as current")
+    assert (answer.current, answer.previous) == linked(root) == (bundle_digest(a), "")
+    assert not (root / "trial.json").exists()
+    verifier.failure = ModelRejected("killed", "")
+    assert push(root, b, again=False).detail == "killed"
+    assert linked(root) == (bundle_digest(a), "")
+
+
+def test_unhealthy_service(root: Path, make: Make, verifier: Verifier) -> None:
+    """A health check that fails after the switch takes it back, for the very first release too."""
+    a, b = make("a"), make("b")
+    answer = push(root, a, health=("sh", "-c", "echo no frames >&2; exit 3"))
+    assert (answer.state, answer.current) == ("rolled-back", "")
+    assert answer.detail == "the health check 'sh' says 3: no frames"
+    assert linked(root) == ("", "")
+    assert push(root, a, health=("test", "-e", str(root / "current"))).state == "current"
+    assert push(root, b, health=("false",)).state == "rolled-back"
+    assert linked(root) == (bundle_digest(a), "")
+    assert push(root, b).state == "current"
+
+
+def test_unforeseen_error_on_trial(root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever breaks the trial off, what was current is current again at once."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    monkeypatch.setattr("bramble_agent.release.healthy", lambda command, seconds: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        push(root, b)
+    assert linked(root) == (bundle_digest(a), "")
+    assert not (root / "trial.json").exists()
+
+
+@pytest.mark.parametrize("digest", ["", ".", "..", "../../etc", "A" * 64, "0" * 63, "0" * 64 + "\n", "/" + "0" * 63])
+def test_digest_that_is_none(digest: str, root: Path, make: Make, verifier: Verifier) -> None:
+    """What is no sha256 never becomes a folder's name."""
+    with pytest.raises(BadRequest, match="digest"):
+        release(replace(request(root, make("a")), digest=digest))
+    assert not root.exists()
+
+
+def test_other_manifest_than_announced(root: Path, make: Make, verifier: Verifier) -> None:
+    """A whole manifest under another's digest is refused, and current stays."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    with pytest.raises(BadRequest, match="not the one"):
+        release(replace(request(root, b), digest="1" * 64))
+    with pytest.raises(BadRequest, match="not the one"):
+        release(replace(request(root, b), manifest="\ud800"))
+    assert linked(root) == (bundle_digest(a), "")
+
+
+def odd_manifest(root: Path, folder: Path, **files: object) -> ReleaseAsk:
+    """A request whose manifest lists other files, under its true digest."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"].update(files)
+    (folder / "manifest.json").write_text(
+        json.dumps({**manifest, "files": {k: v for k, v in manifest["files"].items() if v}})
+    )
+    return request(root, folder)
+
+
+@pytest.mark.parametrize("name", ["../../../etc/cron.d/x", "/etc/x", "more.txt", "manifest.json", ".", ""])
+def test_paths_in_a_manifest(name: str, root: Path, make: Make, verifier: Verifier) -> None:
+    """A manifest that lists another file than a bundle has is refused by that name, before anything is written."""
+    with pytest.raises(BundleDamaged) as caught:
+        release(odd_manifest(root, make("a"), **{name: {"sha256": "0" * 64, "size_bytes": 1}}))
+    assert repr(name) in caught.value.message
+    assert not root.exists()
+
+
+def test_manifest_that_lacks_a_file(root: Path, make: Make, verifier: Verifier) -> None:
+    """Nor may one be missing from it."""
+    with pytest.raises(BundleDamaged, match=r"golden\.npz"):
+        release(odd_manifest(root, make("a"), **{"golden.npz": None}))
+
+
+@pytest.mark.parametrize("digest", ["../../lock", "/etc/passwd", "0" * 63 + "/", "0" * 64 + "\n"])
+def test_paths_in_a_manifests_digests(digest: str, root: Path, make: Make, verifier: Verifier) -> None:
+    """A file's digest becomes a name in the store: what is none is refused."""
+    with pytest.raises(BadRequest, match="digest"):
+        release(odd_manifest(root, make("a"), **{"labels.txt": {"sha256": digest, "size_bytes": 1}}))
+    assert not root.exists()
+
+
+def test_manifest_that_makes_no_sense(root: Path, make: Make, verifier: Verifier) -> None:
+    """A manifest that makes no bundle of its files becomes no release, and is not in the next one's way."""
+    a, odd = make("a"), make("odd", labels=b"one\ntwo\n")
+    push(root, a)
+    with pytest.raises(BundleDamaged, match="2 names for 3 classes"):
+        push(root, odd)
+    assert linked(root) == (bundle_digest(a), "")
+    assert push(root, make("b")).state == "current"
+    assert names(root / "releases") == {bundle_digest(a), bundle_digest(make("b"))}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *({"health_s": value} for value in (-1.0, float("nan"), float("inf"), 1e9)),
+        *({"health": words} for words in (("",), ("", "x"), ("x\0",), ("x", "\0"))),
+    ],
+    ids=str,
+)
+def test_health_that_cannot_be(how: dict[str, object], root: Path, make: Make, verifier: Verifier) -> None:
+    """A time that never ends and a command that cannot be are refused before anything is switched."""
+    with pytest.raises(BadRequest, match=r"watching a service|no command"):
+        release(request(root, make("a"), **how))
+
+
+@pytest.mark.parametrize("name", sorted(LIMIT_BYTES))
+def test_release_that_rots_is_mended(name: str, root: Path, make: Make, verifier: Verifier) -> None:
+    """A release that lost a bit on the card counts as absent; pushed again, only that file is sent and all is whole."""
+    a = make("a")
+    push(root, a)
+    path = root / "current" / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    answer = release(request(root, a))
+    if name == "manifest.json":
+        assert answer.state == "current"  # it came with the request
+    else:
+        assert answer.state == "missing"
+        assert [held(a)[sha] for sha in answer.missing] == [(a / name).read_bytes()]
+        assert push(root, a).state == "current"
+    assert open_bundle(root / "current").digest == bundle_digest(a)
+
+
+def test_current_is_there_while_it_is_mended(
+    root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged file is replaced in one step: whoever reads ``current`` meanwhile finds all four."""
+    a = make("a")
+    push(root, a)
+    (root / "current" / "labels.txt").write_bytes(b"rot")
+    seen, replace_ = [], os.replace
+
+    def spied(source: Path, target: Path) -> None:
+        seen.append(names(root / "current") == set(LIMIT_BYTES))
+        replace_(source, target)
+        seen.append(names(root / "current") == set(LIMIT_BYTES))
+
+    monkeypatch.setattr("os.replace", spied)
+    push(root, a)
+    assert len(seen) >= 8
+    assert all(seen)
+
+
+def test_release_that_became_something_else(root: Path, make: Make, verifier: Verifier) -> None:
+    """A file, a link or folders in a release's place are replaced."""
+    a = make("a")
+    target = root / "releases" / bundle_digest(a)
+    target.parent.mkdir(parents=True)
+    for disturb in (
+        lambda: target.write_text("x"),
+        lambda: target.symlink_to("/nowhere"),
+        lambda: (target / "labels.txt" / "deep").mkdir(parents=True),
+    ):
+        disturb()
+        push(root, a)
+        assert open_bundle(target).digest == bundle_digest(a)
+        shutil.rmtree(target)
+
+
+def test_left_over_from_a_power_cut(root: Path, make: Make, verifier: Verifier) -> None:
+    """Half a release, half a link, half a note: what a cut leaves does not stand in the way of the next."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    shutil.copytree(root / "releases" / bundle_digest(a), root / "releases" / ".fresh")
+    (root / "releases" / ".fresh" / "more").write_text("x")
+    (root / ".current").symlink_to("nowhere")
+    (root / ".trial.json").write_text('{"cur')
+    (root / "trial.json").write_text('{"cur')
+    assert push(root, b).state == "current"
+    assert linked(root) == (bundle_digest(b), bundle_digest(a))
+    assert names(root / "releases") == {bundle_digest(a), bundle_digest(b)}
+    assert not {name for name in names(root) if "trial" in name or name.startswith(".")}
+
+
+def test_file_in_place_of_what_is_made(root: Path, make: Make, verifier: Verifier) -> None:
+    """A file called as the folder in which a release is made does not block releases for ever."""
+    push(root, make("a"))
+    (root / "releases" / ".fresh").write_text("x")
+    assert push(root, make("b")).state == "current"
+
+
+def test_unsigned_bundle_is_refused_before_it_is_sent(root: Path, make: Make, verifier: Verifier) -> None:
+    """A board with allowed signers says so at the first question, about a release that it has as well."""
+    a = make("a")
+    push(root, a)
+    (root / "allowed_signers").write_text("me ssh-ed25519 AAAA\n")
+    for folder in (a, make("b")):
+        with pytest.raises(NotTrusted, match="signed bundles only"):
+            release(request(root, folder))
+    assert linked(root) == (bundle_digest(a), "")
+
+
+def test_copies_where_there_are_no_links(
+    root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a file system without hard links releases are copies."""
+
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refuse)
+    assert push(root, make("a")).state == "current"
+    assert open_bundle(root / "current").manifest.name == "a"
+
+
+def test_two_at_once(root: Path, make: Make) -> None:
+    """Two processes that release different bundles over and over leave one whole current and the other as previous."""
+    folders = [make(name) for name in "ab"]
+    for folder in folders:
+        bring(root, held(folder).values())
+    code = (
+        "import sys, pathlib, json\n"
+        "from bramble_agent import release, wire\n"
+        "from bramble_agent.wire_release import ReleaseAsk\n"
+        f"release.ask_afresh = lambda ask, kind: wire.{RIGHT}\n"
+        "root, digest, manifest = sys.argv[1:]\n"
+        "for _ in range(30):\n"
+        "    assert release.release(ReleaseAsk(root, digest, manifest)).state == 'current'\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(DEVICE)}
+    running = []
+    for folder in folders:
+        ask = request(root, folder)
+        running.append(subprocess.Popen([sys.executable, "-c", code, str(root), ask.digest, ask.manifest], env=env))
+    both = {bundle_digest(folder) for folder in folders}
     while any(process.poll() is None for process in running):
-        if (tmp_path / "current").is_symlink():
-            assert open_bundle(tmp_path / "current").digest in {a[1], b[1]}
+        if (root / "current").is_symlink():
+            assert open_bundle(root / "current").digest in both
     assert [process.returncode for process in running] == [0, 0]
-    assert {linked(tmp_path, "current"), linked(tmp_path, "previous")} == {a[1], b[1]}
-    assert names(tmp_path / "releases") == {a[1], b[1]}
+    assert set(linked(root)) == names(root / "releases") == both
+
+
+def test_answers_of_the_stand_in_are_those_of_the_agent(root: Path, make: Make) -> None:
+    """The stand-in that most tests here verify with says what the real process says of such a bundle."""
+    answer = push(root, make("a")).verify
+    assert answer is not None
+    assert {name: getattr(answer, name) for name in ("ok", "checked", "values", "differing", "max_lsb")} == {
+        name: getattr(RIGHT, name) for name in ("ok", "checked", "values", "differing", "max_lsb")
+    }
+    assert not WRONG.ok

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from bramble_agent import errors, wire, wire_install
+from bramble_agent import errors, wire, wire_install, wire_release
 from bramble_agent.__main__ import ASKS
 from bramble_agent.codec import decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = sorted(path.stem for path in GOLDEN.glob("*.json"))
-CONTRACT = {**vars(wire), **vars(wire_install)}
+CONTRACT = {**vars(wire), **vars(wire_install), **vars(wire_release)}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -36,8 +36,8 @@ def test_every_message_has_a_literal() -> None:
 
 
 def test_versions() -> None:
-    """The literal files are those of wire version 1 and bundle version 1."""
-    assert wire.WIRE_VERSION == 1
+    """The literal files are those of wire version 2 and bundle version 1."""
+    assert wire.WIRE_VERSION == 2
     assert wire.BUNDLE_VERSION == 1
 
 
@@ -56,7 +56,10 @@ def test_error_codes() -> None:
         "bundle-damaged",
         "bundle-version",
         "busy",
+        "cut-short",
         "model-rejected",
+        "no-release",
+        "not-trusted",
         "operator-missing",
         "runtime-missing",
         "storage",
@@ -68,6 +71,14 @@ def test_everything_is_frozen() -> None:
     for kind in CONTRACT.values():
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             assert vars(kind)["__dataclass_params__"].frozen, kind
+
+
+def test_fields_that_a_host_may_leave_out() -> None:
+    """What a push does if nothing is said: switch, one thread, three releases, no health check, as the files are."""
+    ask = wire_release.ReleaseAsk("r", "d", "m")
+    assert (ask.switch, ask.threads, ask.again, ask.keep, ask.signature) == (True, 1, False, 3, "")
+    assert (ask.health, ask.health_s) == ((), 0.0)
+    assert wire_release.Piece("b", 1, "s", 1, 0, 1).coding == "raw"
 
 
 def test_default_policy_is_the_standard_profile() -> None:

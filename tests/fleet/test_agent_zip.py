@@ -13,6 +13,7 @@ from pathlib import Path
 
 import bramble_agent
 from bramble.fleet.agent_zip import agent_zip
+from bramble_agent.wire import WIRE_VERSION
 
 SOURCE = Path(bramble_agent.__file__).parent
 
@@ -42,17 +43,17 @@ def test_holds_the_sources_and_nothing_else() -> None:
 
 
 def test_small() -> None:
-    """It is small enough to send over a slow radio link: below 100 KB."""
-    assert len(agent_zip().data) < 100_000
+    """It is small enough to send over a slow radio link: below 60 KB."""
+    assert len(agent_zip().data) < 60_000
 
 
 def test_runs_without_packages(tmp_path: Path) -> None:
     """A Python with nothing but its standard library answers a probe from the zip alone."""
     (tmp_path / "agent.zip").write_bytes(agent_zip().data)
-    request = json.dumps({"version": 1, "ask": "probe", "body": {"root": str(tmp_path)}})
+    request = json.dumps({"version": WIRE_VERSION, "ask": "probe", "body": {"root": str(tmp_path)}})
     command = [sys.executable, "-I", "-S", str(tmp_path / "agent.zip")]
     done = subprocess.run(command, input=request, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert answer["version"] == 1
+    assert answer["version"] == WIRE_VERSION
     assert answer["answer"]["facts"]["cores"] == os.cpu_count()

@@ -9,23 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from bramble.errors import BrambleError, BundleError, IncompatibleError, StorageError, UnreachableError
-from bramble.fleet.agent_zip import agent_zip
-from bramble.fleet.ask import ask, ensure_agent, upload
-from bramble.fleet.types import Board, Connection
-from bramble_agent.wire import (
-    BenchAnswer,
-    BenchAsk,
-    ProbeAnswer,
-    ProbeAsk,
-    ReleaseAnswer,
-    ReleaseAsk,
-    VerifyAnswer,
-    VerifyAsk,
+from bramble.errors import (
+    BoardBusyError,
+    BrambleError,
+    BundleError,
+    IncompatibleError,
+    NotTrustedError,
+    StorageError,
+    UnreachableError,
+    UsageError,
+    from_agent,
 )
+from bramble.fleet.agent_zip import agent_zip
+from bramble.fleet.ask import agent_path, ask, upload
+from bramble.fleet.types import Board, Connection
+from bramble_agent import errors
+from bramble_agent.errors import AgentError
+from bramble_agent.wire import WIRE_VERSION, BenchAnswer, BenchAsk, ProbeAnswer, ProbeAsk, VerifyAnswer, VerifyAsk
+from bramble_agent.wire_release import ReleaseAnswer, ReleaseAsk, TakeAnswer, TakeAsk
+from bringing import raw_piece
 from making import PICTURES, bundle_digest, make_bundle, make_model
 
 PASS_ON = f'#!/bin/sh\nif [ "$1" = -c ]; then exec {sys.executable} "$@"; fi\n'
+LOCALLY = pytest.mark.parametrize("board", ["local"], indirect=True)  # where the way there makes no difference
 
 
 def script(folder: Path, text: str, name: str = "python") -> str:
@@ -34,6 +40,12 @@ def script(folder: Path, text: str, name: str = "python") -> str:
     path.write_text(PASS_ON + text)
     path.chmod(0o755)
     return str(path)
+
+
+def agent_there(connection: Connection, board: Board) -> Path:
+    """The agent on the board, brought by a question."""
+    ask(connection, board, ProbeAsk(connection.root), ProbeAnswer)
+    return Path(agent_path(connection))
 
 
 def test_probe(connection: Connection, board: Board) -> None:
@@ -61,14 +73,34 @@ def test_bench(connection: Connection, board: Board, bundle_path: Path) -> None:
     assert answer.rss_before_bytes < answer.peak_rss_bytes
 
 
-def test_release(connection: Connection, board: Board, bundle_path: Path, root: Path) -> None:
-    """A release is absent, then taken in from where it lies, and current."""
-    digest = bundle_digest(bundle_path)
-    absent = ask(connection, board, ReleaseAsk(connection.root, digest), ReleaseAnswer)
-    assert absent == ReleaseAnswer(False, "", "")
-    taken = ask(connection, board, ReleaseAsk(connection.root, digest, str(bundle_path)), ReleaseAnswer)
-    assert taken == ReleaseAnswer(True, f"{root}/releases/{digest}", "")
-    assert (root / "current").resolve() == root / "releases" / digest
+def test_files_after_the_question(connection: Connection, board: Board, bundle_path: Path, root: Path) -> None:
+    """Files follow the question on one stream; then a release can be made of them."""
+    digest, manifest = bundle_digest(bundle_path), (bundle_path / "manifest.json").read_text()
+    absent = ask(connection, board, ReleaseAsk(connection.root, digest, manifest), ReleaseAnswer)
+    assert (absent.state, len(absent.missing)) == ("missing", 3)
+    files = [(bundle_path / name).read_bytes() for name in ("model.tflite", "labels.txt", "golden.npz")]
+    request = TakeAsk(connection.root, {}, tuple(raw_piece(data) for data in files))
+    assert ask(connection, board, request, TakeAnswer, 60.0, files) == TakeAnswer((), {})
+    made = ask(connection, board, ReleaseAsk(connection.root, digest, manifest), ReleaseAnswer)
+    assert (made.state, made.path) == ("current", f"{root}/releases/{digest}")
+
+
+@LOCALLY
+def test_files_without_an_agent(connection: Connection, board: Board) -> None:
+    """Files are not sent to an agent that is not there: an error, and no half answer."""
+    with pytest.raises(UnreachableError, match="can't open file"):
+        ask(connection, board, TakeAsk(connection.root, {}), TakeAnswer, 60.0, [b"x" * 100])
+
+
+def test_every_refusal_has_its_error() -> None:
+    """Each of the agent's codes is one of ours, with its own exit code; an unknown one is a crash."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AgentError)]
+    known = {kind.code: type(from_agent(kind.code, "m", "h")) for kind in kinds if kind is not AgentError}
+    assert BrambleError not in known.values()
+    told = {"busy": BoardBusyError, "not-trusted": NotTrustedError, "no-release": UsageError}
+    assert {code: known[code] for code in told} == told
+    assert known["cut-short"] is UnreachableError
+    assert type(from_agent("new", "m", "h")) is BrambleError
 
 
 def test_agent_is_uploaded_once(connection: Connection, board: Board, root: Path) -> None:
@@ -85,7 +117,7 @@ def test_agent_is_uploaded_once(connection: Connection, board: Board, root: Path
 
 def test_cut_agent_is_replaced(connection: Connection, board: Board) -> None:
     """An agent that lost its end (a card that filled up) is brought anew."""
-    path = Path(ensure_agent(connection, board))
+    path = agent_there(connection, board)
     path.write_bytes(path.read_bytes()[:1000])
     ask(connection, board, ProbeAsk(connection.root), ProbeAnswer)
     assert path.read_bytes() == agent_zip().data
@@ -93,7 +125,7 @@ def test_cut_agent_is_replaced(connection: Connection, board: Board) -> None:
 
 def test_flipped_agent_is_replaced(connection: Connection, board: Board) -> None:
     """An agent with flipped bytes and the right size is brought anew when it answers nonsense."""
-    path = Path(ensure_agent(connection, board))
+    path = agent_there(connection, board)
     raw = agent_zip().data
     path.write_bytes(bytes(255 - byte for byte in raw))
     ask(connection, board, ProbeAsk(connection.root), ProbeAnswer)
@@ -110,7 +142,7 @@ def test_no_python(connection: Connection, board: Board, root: Path, python: str
         assert python in caught.value.message
         assert "apt install python3" in caught.value.hint
         assert caught.value.exit_code == 6
-        ensure_agent(connection, board)
+        agent_there(connection, board)
 
 
 def test_python_that_fails(connection: Connection, board: Board, tmp_path: Path) -> None:
@@ -124,7 +156,7 @@ def test_python_that_fails(connection: Connection, board: Board, tmp_path: Path)
 
 def test_killed_in_the_middle(connection: Connection, board: Board, tmp_path: Path) -> None:
     """An agent that is killed half-way through its answer is no answer: exit code 5, and memory is suggested."""
-    python = script(tmp_path, "cat >/dev/null\nprintf '{\"version\": 1, \"answ'\necho 'so far' >&2\nkill -9 $$\n")
+    python = script(tmp_path, "cat >/dev/null\nprintf '{\"version\": 2, \"answ'\necho 'so far' >&2\nkill -9 $$\n")
     with pytest.raises(UnreachableError, match=r"stopped in the middle of its answer \(killed.*so far") as caught:
         ask(connection, replace(board, python=python), ProbeAsk(connection.root), ProbeAnswer)
     assert caught.value.exit_code == 5
@@ -141,8 +173,8 @@ def test_answer_that_is_none(connection: Connection, board: Board, tmp_path: Pat
         "3",
         '"x"',
         "{}",
-        '{"version": 1}',
-        '{"version": 1, "answer": {"ok": 1}}',
+        f'{{"version": {WIRE_VERSION}}}',
+        f'{{"version": {WIRE_VERSION}, "answer": {{"ok": 1}}}}',
         "hello",
     ):
         (tmp_path / "answer").write_text(answer)
@@ -152,8 +184,8 @@ def test_answer_that_is_none(connection: Connection, board: Board, tmp_path: Pat
 
 def test_other_wire_version(connection: Connection, board: Board, tmp_path: Path) -> None:
     """An answer of another version of the wire is refused by its number, not guessed at; exit code 6."""
-    python = script(tmp_path, 'cat >/dev/null\necho \'{"version": 2, "answer": {}}\'\n')
-    with pytest.raises(IncompatibleError, match="speaks wire version 2") as caught:
+    python = script(tmp_path, 'cat >/dev/null\necho \'{"version": 3, "answer": {}}\'\n')
+    with pytest.raises(IncompatibleError, match="speaks wire version 3") as caught:
         ask(connection, replace(board, python=python), ProbeAsk(connection.root), ProbeAnswer)
     assert caught.value.exit_code == 6
 

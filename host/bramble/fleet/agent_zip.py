@@ -32,7 +32,8 @@ def agent_zip() -> AgentZip:
     with zipfile.ZipFile(held, "w") as archive:
         for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
             if entry.name.endswith(".py"):
-                archive.writestr(zipfile.ZipInfo(f"bramble_agent/{entry.name}", EPOCH), entry.read_bytes())
+                name = zipfile.ZipInfo(f"bramble_agent/{entry.name}", EPOCH)
+                archive.writestr(name, entry.read_bytes(), zipfile.ZIP_DEFLATED, 9)
         archive.writestr(zipfile.ZipInfo("__main__.py", EPOCH), MAIN)
     data = held.getvalue()
     return AgentZip(data, hashlib.sha256(data).hexdigest())

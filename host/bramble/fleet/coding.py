@@ -75,7 +75,7 @@ def shortest(blob: Source, old: Source | None) -> Stream:
         delta = difference(data, old.read())
         if _pays(delta):
             ways.append(Stream(blob, source_of(bz2.compress(delta)), "delta", old.sha256))
-    if not ways and _pays(data):
+    if _pays(data):
         ways.append(Stream(blob, source_of(bz2.compress(data)), "bz2"))
     best = min(ways, key=lambda way: way.sent.size, default=raw)
     return best if best.sent.size < PAYS * blob.size else raw

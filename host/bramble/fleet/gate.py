@@ -14,6 +14,7 @@ from bramble_agent.wire import BoardFacts, Manifest, RuntimeFact
 DTYPES = ("int8", "uint8", "int16", "float32")  # what the agent feeds and reads
 RUNTIME_BYTES = 48 << 20  # Python, numpy and a runtime, before any model
 SPARE_BYTES = 1 << 20  # for what is written besides the files
+LISTED = (2, 14, 0)  # the tflite-runtime whose operators are known; a newer one (not on PyPI) may have more
 
 
 def check_fit(manifest: Manifest, facts: BoardFacts, missing_bytes: int, name: str) -> None:
@@ -35,7 +36,7 @@ def check_fit(manifest: Manifest, facts: BoardFacts, missing_bytes: int, name: s
 
 
 def _operators(manifest: Manifest, runtime: RuntimeFact) -> list[tuple[str, str]]:
-    if runtime.name != "tflite-runtime":
+    if runtime.name != "tflite-runtime" or _numbers(runtime.version) > LISTED:
         return []
     too_new = [
         f"{operator.name} version {operator.version}"
@@ -54,7 +55,8 @@ def _operators(manifest: Manifest, runtime: RuntimeFact) -> list[tuple[str, str]
 
 def _version(manifest: Manifest, runtime: RuntimeFact) -> list[tuple[str, str]]:
     """tflite-runtime counts as TensorFlow does, LiteRT anew from 1.0 on: it is newer than all of them."""
-    if runtime.name != "tflite-runtime" or _numbers(runtime.version) >= _numbers(manifest.minimum_runtime):
+    has, needs = _numbers(runtime.version), _numbers(manifest.minimum_runtime)
+    if runtime.name != "tflite-runtime" or not has or has >= needs:
         return []
     return [
         (
@@ -94,4 +96,6 @@ def _space(facts: BoardFacts, missing_bytes: int) -> list[tuple[str, str]]:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version))
+    """The three numbers of a version, () for one that has none."""
+    found = [int(number) for number in re.findall(r"\d+", version)[:3]]
+    return tuple(found + [0] * (3 - len(found))) if found else ()

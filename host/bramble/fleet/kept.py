@@ -22,7 +22,7 @@ def keep(one: Source) -> None:
     fresh = folder / f".{one.sha256}-{os.getpid()}"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        if target.exists():
+        if find(one.sha256):  # what is damaged is written anew
             os.utime(target)
             return
         if isinstance(one.held, bytes):

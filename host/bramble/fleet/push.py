@@ -64,16 +64,16 @@ def push(
 
     Raises IncompatibleError before anything is sent to a board that cannot run it, and what ``ask`` raises.
     """
-    request = _request(connection, bundle, how)
-    told = ask(connection, board, request, ReleaseAnswer, PATIENCE_S)
+    request, patience_s = _request(connection, bundle, how), PATIENCE_S + how.health_s
+    told = ask(connection, board, request, ReleaseAnswer, patience_s)
     files = {name: source_of(held) for name, held in bundle.files.items() if name != MANIFEST}
-    absent = [one for one in files.values() if one.sha256 in told.missing]
-    check_fit(bundle.manifest, told.facts, sum(one.size for one in absent), board.name)
     sent = 0
     if told.state == "missing":
+        absent = [one for one in files.values() if one.sha256 in told.missing]
+        check_fit(bundle.manifest, told.facts, sum(one.size for one in absent), board.name)
         lacks = Absent(told.missing, told.parts)
         sent = send(connection, board, absent, lacks, _olds(files, told.files), on_sent)
-        told = ask(connection, board, request, ReleaseAnswer, PATIENCE_S)
+        told = ask(connection, board, request, ReleaseAnswer, patience_s)
     if told.verify is None:
         raise BrambleError(f"{board.name}: what was sent vanished", "push again; check the board's storage")
     kept.keep(files["model.tflite"])

@@ -11,6 +11,9 @@ from bramble.fleet.coding import Source, Stream, shortest
 from bramble.fleet.types import Board, Connection
 from bramble_agent.wire_release import Piece, TakeAnswer, TakeAsk
 
+PATIENCE_S = 60.0
+SLOW_BYTES_S = 1e6  # a memory card that writes, and a board that hashes and unpacks what came
+
 OnSent = Callable[[int, int], None]  # bytes sent, of how many
 
 
@@ -49,9 +52,9 @@ def send(
     pieces = [_piece(stream, absent.parts) for stream in streams]
     request = TakeAsk(connection.root, {one.sha256: one.size for one in ordered}, tuple(pieces))
     of = sum(piece.length for piece in pieces)
-    told = ask(
-        connection, board, request, TakeAnswer, payload=_counted(streams, pieces, lambda done: on_sent(done, of))
-    )
+    patience_s = PATIENCE_S + max(one.size for one in ordered) / SLOW_BYTES_S
+    payload = _counted(streams, pieces, lambda done: on_sent(done, of))
+    told = ask(connection, board, request, TakeAnswer, patience_s, payload)
     if told.missing:
         raise UnreachableError(f"{board.name}: {told.missing[0][:12]} did not arrive", "push again")
     return of
