@@ -145,7 +145,7 @@ def test_bundle_without_an_input(tmp_path: Path) -> None:
 
 def test_memory_in_a_fresh_process(folder: Path) -> None:
     """In a fresh process the runtime's megabytes are in before, the tiny model's few above it, the peak over all."""
-    request = {"version": 1, "ask": "bench", "body": encode(ask(folder))}
+    request = {"version": 2, "ask": "bench", "body": encode(ask(folder))}
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
         [sys.executable, "-m", "bramble_agent"],

@@ -75,7 +75,7 @@ def test_wrong_golden_answers_miss(work: Path, wrong: Path) -> None:
     """A board that gives other answers misses, whatever the budget, and says so twice."""
     done = bramble("bench", "wrong", *QUICK, cwd=work)
     assert done.returncode == 3
-    assert "golden answers DIFFER" in done.stderr
+    assert "does NOT give the golden answers: not made current" in done.stderr
     assert "✗ golden answers" in done.stdout
     assert "1 LSB off" in done.stdout
 
@@ -146,6 +146,15 @@ def test_push_names_the_release(work: Path) -> None:
     assert second["local"]["sent_bytes"] == 0
     told = bramble("push", "bundle", cwd=work).stdout
     assert told == f"local: {first['local']['release']} is current (was there already)\n"
+
+
+def test_push_of_wrong_answers(work: Path, wrong: Path, home: Path) -> None:
+    """A bundle whose answers differ on the board exits with 3 and is not made current."""
+    done = bramble("push", "wrong", cwd=work)
+    assert done.returncode == 3
+    assert "does NOT give the golden answers, not made current" in done.stdout
+    assert json.loads(bramble("push", "wrong", "--json", cwd=work).stdout)["local"]["current"] is False
+    assert not (home / "local-board" / "current").exists()
 
 
 def test_verify_tells_how_far_answers_are_off(work: Path, wrong: Path) -> None:

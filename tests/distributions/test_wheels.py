@@ -67,7 +67,7 @@ def test_installed_wheels_run(tmp_path: Path) -> None:
     """Unpacked by pip into empty folders, `python -m bramble` says its version and the agent answers a probe."""
     for project, name, arguments, stdin in (
         (ROOT, "host", ["-m", "bramble", "--version"], ""),
-        (ROOT / "device", "device", ["-m", "bramble_agent"], '{"version": 1, "ask": "probe", "body": {}}'),
+        (ROOT / "device", "device", ["-m", "bramble_agent"], '{"version": 2, "ask": "probe", "body": {}}'),
     ):
         wheel = build(project, tmp_path / name)
         target = tmp_path / f"{name}-site"
