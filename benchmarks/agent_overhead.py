@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         board = replace(local_board(), root=root)
         with connect(board) as connection:
-            release = push(connection, board, bundle, path).release
+            release = push(connection, board, bundle).release
             how = BenchAsk(release, min_runs=RUNS, min_s=0.0, max_runs=RUNS, energy_s=1.0)
             for number in range(1, pairs + 1):
                 agent = ask(connection, board, how, BenchAnswer)

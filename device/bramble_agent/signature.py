@@ -30,15 +30,16 @@ def check_signature(root: Path, manifest: bytes, signature: str) -> str:
         return ""
     if not signature and not kept.exists():
         raise NotTrusted("this board takes signed bundles only", "push with --sign KEY")
-    signature = signature or kept.read_text()
+    armoured = signature.encode(errors="replace") or kept.read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.json.sig"
-        path.write_bytes(signature.encode(errors="replace"))
+        path.write_bytes(armoured)
         found = _ssh_keygen(["find-principals", "-s", str(path), "-f", str(allowed)], manifest)
         signer = found.partition("\n")[0].partition(",")[0].strip()  # older ones print a line's whole list
         _ssh_keygen(["verify", "-n", NAMESPACE, "-s", str(path), "-f", str(allowed), "-I", signer], manifest)
-    kept.parent.mkdir(exist_ok=True)
-    write_whole(kept, signature.encode())
+    if not kept.exists() or kept.read_bytes() != armoured:
+        kept.parent.mkdir(exist_ok=True)
+        write_whole(kept, armoured)
     return signer
 
 

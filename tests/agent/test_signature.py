@@ -79,6 +79,40 @@ def test_list_as_older_ones_print_it(tmp_path: Path, keys: tuple[Path, Path], mo
     assert asked[1][-1] == "me@lab"
 
 
+def test_kept(tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    """A good signature need not be brought again, and is written once; it counts for its manifest and its key alone."""
+    trust(tmp_path, keys[0])
+    said = sign(keys[0])
+    check_signature(tmp_path, MANIFEST, said)
+    (kept,) = (tmp_path / "signatures").iterdir()
+    before = (kept.stat().st_ino, kept.stat().st_mtime_ns)
+    assert check_signature(tmp_path, MANIFEST, "") == check_signature(tmp_path, MANIFEST, said) == "me@lab"
+    assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == before
+    with pytest.raises(NotTrusted, match="signed bundles only"):
+        check_signature(tmp_path, MANIFEST + b" ", "")
+    with pytest.raises(NotTrusted, match="not one this board trusts"):
+        check_signature(tmp_path, MANIFEST, sign(keys[1]))
+    (tmp_path / "allowed_signers").unlink()
+    trust(tmp_path, keys[1])
+    with pytest.raises(NotTrusted, match="not one this board trusts"):
+        check_signature(tmp_path, MANIFEST, "")
+    check_signature(tmp_path, MANIFEST, sign(keys[1]))
+    assert check_signature(tmp_path, MANIFEST, "") == "me@lab"
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"-----BEGIN SSH SIGNATURE-----"])
+def test_kept_and_damaged(damage: bytes, tmp_path: Path, keys: tuple[Path, Path]) -> None:
+    """A kept signature that rotted is none; brought again it is good, and kept again."""
+    trust(tmp_path, keys[0])
+    check_signature(tmp_path, MANIFEST, sign(keys[0]))
+    (kept,) = (tmp_path / "signatures").iterdir()
+    kept.write_bytes(damage)
+    with pytest.raises(NotTrusted):
+        check_signature(tmp_path, MANIFEST, "")
+    check_signature(tmp_path, MANIFEST, sign(keys[0]))
+    assert check_signature(tmp_path, MANIFEST, "") == "me@lab"
+
+
 def test_unsigned(tmp_path: Path, keys: tuple[Path, Path]) -> None:
     """A board with a list takes nothing unsigned, and says how to sign."""
     trust(tmp_path, keys[0])
