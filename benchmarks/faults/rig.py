@@ -84,7 +84,8 @@ class Rig:
         verb, _, name = operation.partition(" ")
         if verb == "push":
             pushed = push(connection, board, self.bundles[name])
-            assert pushed.state == "current", pushed
+            if pushed.state != "current":  # the process that verifies was what the fault hit
+                raise BrambleError(f"{pushed.state}: {pushed.detail}")
         else:
             rollback(connection, board)
 
