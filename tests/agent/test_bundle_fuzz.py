@@ -53,6 +53,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_value_in_a_manifest(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

@@ -149,6 +149,7 @@ def test_missing_wheels(tmp_path: Path, wheels: Path) -> None:
     assert environments(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_broken_environment_is_replaced(copied: Path, wheels: Path) -> None:
     """One in use that no longer works is not pulled away: a new one is made beside it, then switched to."""
     broken = in_use(copied)
@@ -205,6 +206,7 @@ def test_the_lock_dies_with_its_process(tmp_path: Path, wheels: Path, monkeypatc
         assert install(asked(tmp_path, wheels)).missing
 
 
+@pytest.mark.slow
 def test_a_runtime_that_does_not_run(copied: Path, wheels: Path) -> None:
     """A runtime that installs and gives a wrong answer is refused; what was in use stays, nothing is left."""
     name, before = in_use(copied), environments(copied)
@@ -234,6 +236,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.slow
 def test_full_disk(disk: Path, wheels: Path) -> None:
     """Where the environment does not fit it is a failure of storage; what was in use stays, with room it goes on."""
     old_environments(disk)

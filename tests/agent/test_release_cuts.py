@@ -84,6 +84,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "board"
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_of_a_push(
     root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_killed_at_every_step_of_a_push(
     assert seen == {(one, False), (one, True), (two, True), (two, False)}
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_of_a_failing_trial(
     root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

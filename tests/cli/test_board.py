@@ -150,6 +150,7 @@ def ssh_home(server: Server, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_add_a_host_of_the_configuration(server: Server, ssh_home: Path, home: Path, tmp_path: Path) -> None:
     """A board is added by its name in ~/.ssh/config alone; the key that ssh knows it by is pinned without asking."""
     (ssh_home / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {server.pinned()}\n")
@@ -177,6 +178,7 @@ def test_add_against_known_hosts(server: Server, ssh_home: Path, home: Path, tmp
     assert not (home / "boards.toml").exists()
 
 
+@pytest.mark.slow
 def test_add_over_a_hop(server: Server, ssh_home: Path, home: Path, tmp_path: Path) -> None:
     """``--jump`` goes over a hop that known_hosts has, and is remembered; an unknown hop is exit code 5."""
     words = [*add(server, "--fingerprint", server.fingerprint()), "--jump", "rose"]
@@ -242,6 +244,7 @@ def test_add_does_not_replace(pi: str, home: Path, tmp_path: Path) -> None:
     run("board", "add", pi, "pi@127.0.0.1:1", "--force", cwd=tmp_path, status=5)
 
 
+@pytest.mark.slow
 def test_probe(pi: str, tmp_path: Path) -> None:
     """A probe shows what the board is; with --json the same as data, and what the agent says."""
     told = run("board", "probe", pi, cwd=tmp_path)

@@ -33,6 +33,7 @@ def test_tags(work: Path) -> None:
     assert find_board("pi1").tags == ()
 
 
+@pytest.mark.slow
 def test_groups(work: Path) -> None:
     """A group is made of boards and tags, shown with the boards that it means, and forgotten."""
     bramble("board", "tag", "cam", "roof", cwd=work)

@@ -73,6 +73,7 @@ def test_results_that_cannot_be_kept(work: Path, failed: Failed) -> None:
     assert "--runs" in said
 
 
+@pytest.mark.slow
 def test_finished_run_is_told_and_shown(runs: Path, work: Path) -> None:
     """A finished run is found and gets the report it lacked; figures go to stdout, progress to stderr."""
     done = bramble("build", "digits-int8", "--set", ONE_EPOCH, cwd=work)
@@ -90,6 +91,7 @@ def test_finished_run_is_told_and_shown(runs: Path, work: Path) -> None:
     assert open_bundle(work / paths["bundle"]).manifest.name == "digits-int8"
 
 
+@pytest.mark.slow
 def test_json_is_the_report_and_nothing_else(runs: Path, work: Path) -> None:
     """With --json, stdout is one JSON document: the report that lies in the run's folder."""
     done = bramble("build", "digits-int8", "--set", ONE_EPOCH, "--json", cwd=work)
@@ -105,6 +107,7 @@ def test_json_is_the_report_and_nothing_else(runs: Path, work: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_reachable_budget_exits_with_0(runs: Path, work: Path) -> None:
     """A build that misses nothing succeeds, though the latency is not known before a board was asked."""
     done = bramble("build", "digits-int8", "--set", ONE_EPOCH, "--set", "budget.accuracy=0.05", "--json", cwd=work)
@@ -113,6 +116,7 @@ def test_reachable_budget_exits_with_0(runs: Path, work: Path) -> None:
     assert done.stderr.splitlines()[-1] == "[4/4] bundle …"
 
 
+@pytest.mark.slow
 def test_environment_names_the_results(runs: Path, work: Path) -> None:
     """$BRAMBLE_RUNS stands for --runs."""
     runs.rename(work / "elsewhere")

@@ -57,6 +57,7 @@ def test_report_is_json_first_and_a_table_then(work: Path) -> None:
     assert page.parent != written.parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "verdict", "code"),
     [
@@ -71,6 +72,7 @@ def test_verdict_is_the_exit_code(work: Path, changes: dict[str, Any], verdict: 
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (code, verdict)
 
 
+@pytest.mark.slow
 def test_wrong_golden_answers_miss(work: Path, wrong: Path) -> None:
     """A board that gives other answers misses, whatever the budget, and says so twice."""
     done = bramble("bench", "wrong", *QUICK, cwd=work)

@@ -198,6 +198,7 @@ def test_nothing_is_cut_in_a_pipe(work: Path) -> None:
     assert bundle_digest(bundle) in bramble("inspect", "bundle", cwd=work).stdout
 
 
+@pytest.mark.slow
 def test_layers_of_a_run(runs: Path, work: Path) -> None:
     """The table of layers is in the report of a build: for people and as JSON, the digits model's weights by hand."""
     bramble("build", "digits-int8", "--set", ONE_EPOCH, cwd=work)

@@ -65,6 +65,7 @@ def test_a_board_that_is_set_up_anew_keeps_its_tags(work: Path, roots: dict[str,
     assert find_board("pi0").tags == ("kitchen",)
 
 
+@pytest.mark.slow
 def test_push_to_some_that_are_off(work: Path, roots: dict[str, Path]) -> None:
     """A board that is off has its row and its advice, all others have the release; exit code 5, as JSON too."""
     digest = bundle_digest(make_bundle(work / "bundle"))
@@ -124,6 +125,7 @@ def test_a_group_of_one_is_told_as_many_are(work: Path, roots: dict[str, Path]) 
     assert "1 boards" not in bramble("verify", "bundle", "@one", cwd=work).stdout
 
 
+@pytest.mark.slow
 def test_bench_with_a_busy_board(work: Path, roots: dict[str, Path]) -> None:
     """A board that somebody benches is refused by name, the others are measured at the same time; exit code 5."""
     make_bundle(work / "bundle", budget=Budget(p50_ms=1000.0))
@@ -140,6 +142,7 @@ def test_bench_with_a_busy_board(work: Path, roots: dict[str, Path]) -> None:
     assert not (roots["pi0"] / "current").exists()  # a bench makes nothing current
 
 
+@pytest.mark.slow
 def test_deploy_stops_at_a_missed_budget(work: Path, roots: dict[str, Path]) -> None:
     """The measured budget is the gate: the canary misses it, the rest has not even a folder; exit code 3."""
     make_bundle(work / "bundle", budget=Budget(p50_ms=1e-6))
@@ -169,6 +172,7 @@ def test_several_boards_give_a_list(work: Path, roots: dict[str, Path]) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_ctrl_c_beside_a_board_that_hangs(work: Path, roots: dict[str, Path], servers: list[Server]) -> None:
     """Ctrl-C ends the command though one board does not answer; what was done is counted; exit code 130."""
     make_bundle(work / "bundle")

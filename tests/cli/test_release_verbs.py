@@ -74,6 +74,7 @@ def test_keep_one(two: tuple[str, str], tmp_path: Path, home: Path) -> None:
     assert left == {two[1], current(home)}
 
 
+@pytest.mark.slow
 def test_signed_bundles_only(two: tuple[str, str], tmp_path: Path, home: Path) -> None:
     """A board with signers refuses what is unsigned or signed by others (exit code 5), and takes what they signed."""
     good, bad = make_key(tmp_path / "good"), make_key(tmp_path / "bad")
@@ -93,6 +94,7 @@ def test_signed_bundles_only(two: tuple[str, str], tmp_path: Path, home: Path) -
     assert bramble("push", "second", cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_signers_that_are_none(tmp_path: Path) -> None:
     """A file of something else, no file, and a key that cannot sign are usage errors; nothing is changed."""
     (tmp_path / "odd").write_text("hello\n")

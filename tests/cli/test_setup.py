@@ -46,6 +46,7 @@ def pi(server: Server, home: Path) -> str:
     return "pi"
 
 
+@pytest.mark.slow
 def test_from_blank_to_ready(pi: str, home: Path, wheels: Path, work: Path, failed: Failed) -> None:
     """A deploy to a blank board names the command, which makes it ready; again it does nothing; the deploy works."""
     bundle = make_bundle(work / "bundle")

@@ -42,6 +42,7 @@ def test_end_to_end(board: Board, tmp_path: Path, root: Path, kind: str) -> None
     assert f"({sent[-1].of:,} bytes sent)" in note
 
 
+@pytest.mark.slow
 def test_repeated(board: Board, bundle: Bundle) -> None:
     """What was pushed before is measured, and nothing is sent."""
     told: list[Event] = []

@@ -137,6 +137,7 @@ def test_fault_at_any_byte(far: Board, line: Proxy, fault: str) -> None:
     visit(far)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0, 10, 200, 1200, 2000, 3000])
 def test_stall_of_the_login(far: Board, line: Proxy, at: int) -> None:
     """A server that falls silent while we log in or ask for its key is given up in time."""

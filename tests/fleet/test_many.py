@@ -40,6 +40,7 @@ def deaf(board: Board, change: Event | Outcome[Pushed]) -> None:
     """Nobody listens."""
 
 
+@pytest.mark.slow
 def test_push_to_all(boards: list[Board], bundle_path: Path) -> None:
     """All sixteen have the release as their current one, each got the bytes, and each was at every step in turn."""
     bundle = load_bundle(bundle_path)
@@ -67,6 +68,7 @@ def test_push_to_all(boards: list[Board], bundle_path: Path) -> None:
     assert {outcome.result.sent_bytes for outcome in again.values() if outcome.result} == {0}
 
 
+@pytest.mark.slow
 def test_dead_full_and_hung(
     servers: list[Server], boards: list[Board], bundle_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,7 @@ def test_requantized_bundle_sends_what_changed(
     assert push(connection, board, same).sent_bytes == 6
 
 
+@pytest.mark.slow
 @LOCALLY
 @pytest.mark.parametrize("lost", ["here", "there", "rotten there"])
 def test_retrained_model_without_the_old_one(

@@ -56,6 +56,7 @@ def tree(root: Path) -> dict[str, float]:
     return {str(path.relative_to(root)): path.lstat().st_mtime for path in root.rglob("*")}
 
 
+@pytest.mark.slow
 def test_blank_board(ssh_board: Board, wheels: Path, root: Path, bundle: Bundle) -> None:
     """A blank board gets the runtime, is remembered with its new Python, and runs a bundle; again nothing is done."""
     told: list[Event] = []
@@ -220,6 +221,7 @@ def test_not_enough_space(ssh_board: Board, wheels: Path, root: Path) -> None:
     assert blank(root)
 
 
+@pytest.mark.slow
 def test_a_runtime_that_installs_and_does_not_run(ssh_board: Board, wheels: Path, root: Path, tmp_path: Path) -> None:
     """A wheel that fits by all that can be read, and does not import, is refused by the board; nothing is switched."""
     folder = Path(shutil.copytree(wheels, tmp_path / "wheels"))

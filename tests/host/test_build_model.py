@@ -161,6 +161,7 @@ def test_rubbish_h5_does_not_load(tmp_path: Path) -> None:
         load_model(tmp_path / "bad.h5")
 
 
+@pytest.mark.slow
 def test_seed_decides_the_weights() -> None:
     """The same seed gives the same first weights, another one others."""
     kernels = []

@@ -98,6 +98,7 @@ def test_logits_of_a_softmax_are_its_logarithm() -> None:
     assert np.allclose(gap, gap[:, :1], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mine", "theirs"), [(False, False), (True, False), (False, True)])
 def test_loss_by_numpy(mine: bool, theirs: bool) -> None:
     """alpha·T²·KL + (1 − alpha)·cross-entropy + the penalty once, whichever of the two ends in a softmax."""
@@ -129,6 +130,7 @@ def test_alpha_of_one_ignores_the_labels() -> None:
         assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True)) == same
 
 
+@pytest.mark.slow
 def test_alpha_of_zero_is_plain_training() -> None:
     """A teacher that has no share changes nothing; one with a share does."""
     data, student = pictures(), net(2, 5)

@@ -117,6 +117,7 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         self.zero.append(all(np.all(k[~m] == 0) for k, m in zip(kernels, self.masks, strict=True)))
 
 
+@pytest.mark.slow
 def test_zeros_stay_zero_while_adam_steps(digits: Dataset) -> None:
     """After each of 13 steps with Adam, momentum included, masked weights are exactly 0; all others move."""
     model = small()

@@ -106,6 +106,7 @@ def test_second_run_needs_no_tensorflow(one_epoch: Run, tmp_path: Path) -> None:
     assert not loaded & {"tensorflow", "keras", "sklearn", "paramiko"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "found"),
     [

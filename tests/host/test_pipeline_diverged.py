@@ -10,6 +10,7 @@ from running import run_pipeline
 from .recipes import END, TRAIN, Write, runs_of
 
 
+@pytest.mark.slow
 def test_stages_before_the_one_that_diverged_are_kept(write: Write) -> None:
     """Told with stage, epoch and step; nothing half-made is left; corrected, the recipe begins with what is there."""
     second = 'do = "prune"\ndensity = 0.5\nepochs = 2\nbatch_size = 64\nlearning_rate = {}\n'

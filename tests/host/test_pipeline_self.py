@@ -65,6 +65,7 @@ def test_the_teacher_is_the_model_before_the_stage(write: Write, heard: list[tup
     assert not same(heard[1][1], teacher)
 
 
+@pytest.mark.slow
 def test_a_file_teaches_itself_from_the_first_stage(write: Write, heard: list[tuple[list[Any], list[Any]]]) -> None:
     """The recipe's own file is the teacher."""
     recipe = write("own", "", SELF, model='keras = "mine.keras"')

@@ -148,6 +148,7 @@ def again(sparse: keras.Model, digits: Dataset, **changes: object) -> list[NDArr
     return kernels(prune(copied(sparse), how, quiet(small(digits)), PLAIN))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["magnitude", "random", "taylor", "obd"])
 def test_pruning_goes_on_from_the_sparser_state(sparse: keras.Model, digits: Dataset, criterion: str) -> None:
     """A twentieth of all 9,168 is 458; all of them lived before, whatever the criterion."""

@@ -6,7 +6,7 @@ A hop is trusted only by a key that known_hosts has for it: an unknown one is an
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import paramiko
@@ -23,6 +23,21 @@ HOP = re.compile(
 FARTHEST = 8
 
 
+class _Leg:
+    """A channel over a hop, used as a socket. To close it says so to the hop, which may be gone by then."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def close(self) -> None:
+        """Close the channel."""
+        with suppress(paramiko.SSHException, EOFError, OSError):
+            self._channel.close()
+
+
 def carry(link: Link, way: Way, hops: int = 0) -> Any:
     """A socket, or what behaves as one, that leads to the SSH server of ``way``; ``link`` closes it.
 
@@ -37,7 +52,9 @@ def carry(link: Link, way: Way, hops: int = 0) -> Any:
     *before, last = way.jumps
     transport = _enter(link, _hop(last, before), hops + 1)
     try:
-        return transport.open_channel("direct-tcpip", (way.host, way.port), ("127.0.0.1", 0), timeout=way.connect_s)
+        return _Leg(
+            transport.open_channel("direct-tcpip", (way.host, way.port), ("127.0.0.1", 0), timeout=way.connect_s)
+        )
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise UnreachableError(
             f"{way.host}:{way.port} cannot be reached from the hop {last}: {error}",

@@ -97,6 +97,7 @@ def test_unknown_layers_stop_before_training(
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_born_again_begins_anew(trained: keras.Model, digits: Dataset) -> None:
     """With fresh the weights are new, of the same spread, by the seed, and other ones for another model before it."""
     data = Dataset(digits.labels, digits.train.take(np.arange(32)), digits.held_out, digits.test)

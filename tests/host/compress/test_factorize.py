@@ -196,6 +196,7 @@ def test_dropout_of_the_recipe_and_nested_models() -> None:
         told(keras.Model(pixels, layers.Dense(2)(digits_cnn.build((8, 8, 1), 10)(pixels))))
 
 
+@pytest.mark.slow
 def test_fine_tuned_by_a_teacher_then_int8(trained: keras.Model, digits: Dataset) -> None:
     """Half of each kernel's norm may go: two epochs repair it, the input is untouched, int8 passes its audit."""
     before = trained.get_weights()

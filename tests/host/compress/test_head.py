@@ -96,6 +96,7 @@ def test_a_frozen_body_is_normalised_as_in_use(digits: Dataset) -> None:
     assert ended.loss == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_trained_on_top_of_its_old_self_then_int8(trained: keras.Model, digits: Dataset) -> None:
     """Taught by the model with its old head, the new one learns; a quarter of the weights is gone; int8 is audited."""
     changed = head(copied(trained), how(epochs=6, learning_rate=5e-3), quiet(digits), Lesson(trained))

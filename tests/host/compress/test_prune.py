@@ -238,6 +238,7 @@ def test_a_scope_that_empties_a_layer_is_refused(digits: Dataset) -> None:
         prune(model, how(density=0.2), quiet(digits), PLAIN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["taylor", "obd"])
 def test_what_is_pruned_stays_so_whatever_the_scores(digits: Dataset, criterion: str) -> None:
     """Weights behind black pixels score 0 like pruned ones: none of those comes back, and the density is exact."""

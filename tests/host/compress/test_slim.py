@@ -199,6 +199,7 @@ def told(model: keras.Model, data: Dataset, settings: Slim, lesson: Lesson = PLA
     return slim(model, settings, Work(data, GRAY8, 1, events.append), lesson), events
 
 
+@pytest.mark.slow
 def test_rounds_train_in_between(trained: keras.Model, digits: Dataset) -> None:
     """Two rounds of two epochs are four; what comes out is trained and half as wide, the input left as it was."""
     before = trained.get_weights()

@@ -34,6 +34,7 @@ def test_widths_of_layers_that_are_cut_together(left: dict[str, int]) -> None:
     assert named_widths(tricky(), **left) == {"a": 4, "b": 8, "squeeze": 4, "excite": 8, "c": 5, "d": 7, "out": 3}
 
 
+@pytest.mark.slow
 def test_widths_fall_geometrically(trained: keras.Model, digits: Dataset) -> None:
     """From 32 to 8 in two rounds goes through 16; the named layer alone changes."""
     seen: list[int] = []

@@ -29,6 +29,7 @@ def trained_with(seed: int, data: Dataset) -> list[np.ndarray]:
     return list(train(model, how, quiet(data)).get_weights())
 
 
+@pytest.mark.slow
 def test_seed_decides_the_weights(digits: Dataset) -> None:
     """One seed gives the same weights to the bit, shuffling, dropout and augmentation included; another does not."""
     data = small(digits, 256)
