@@ -3,8 +3,9 @@
     python benchmarks/faults/run.py [PART …]     (root: small disks are mounted; Debian's strace and faketime)
 
 What a part found is kept in results/<part>.json. After each: the current and the previous release are whole and were
-checked (where the fault is a bit of the current release itself: that is noticed), the same command again succeeds, and no
-message shows a key or a passphrase. The table goes to benchmarks/faults.md; the exit status is 1 if anything did not hold.
+checked (where the fault is a bit of the current release itself: that is noticed), the same command again succeeds, and
+no message shows a key or a passphrase. The table goes to benchmarks/faults.md; the exit status is 1 if anything did not
+hold.
 """
 
 from __future__ import annotations
