@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bramble.fleet.describe import describe
@@ -99,6 +99,7 @@ def test_any_bytes(stdout: bytes, more: list[tuple[str, bytes]]) -> None:
 
 
 @settings(deadline=None)
+@example(said=[("broken_python", "video0 \t video0")])
 @given(said=st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=12))
 def test_any_values(said: list[tuple[str, str]]) -> None:
     """Whatever a board says, it is a survey: nothing it says is an error, and no text of it steers a terminal."""

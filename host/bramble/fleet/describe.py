@@ -54,7 +54,7 @@ def describe(told: Records, clock_skew_s: float | None) -> Survey:
         system_id=f"{system.get('ID', '')} {system.get('VERSION_ID', '')}".strip(),
         folder_writable=told.first("writable") != "no",
         missing_pythons=told.all("missing_python"),
-        broken_pythons=tuple(": ".join(one.split("\t")[::2]) for one in told.all("broken_python")),
+        broken_pythons=tuple(plain(": ".join(one.split("\t")[::2])) for one in told.all("broken_python")),
         **_state(told),
         **_cameras(told),
     )
