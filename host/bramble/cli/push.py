@@ -86,7 +86,7 @@ def _telling() -> Telling[Pushed]:
 
 
 def _value(one: Pushed) -> dict[str, Any]:
-    return {"release": one.release, "sent_bytes": one.sent_bytes, "current": one.verify.ok}
+    return {"release": one.release, "sent_bytes": one.sent_bytes, "current": one.current == _digest(one)}
 
 
 def _digest(one: Pushed) -> str:
