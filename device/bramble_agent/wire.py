@@ -5,7 +5,7 @@ readings travel; summaries (percentiles, verdicts) are computed by whoever shows
 
 Version history of ``WIRE_VERSION``
     1  probe, verify, bench, release (2026-11)
-    2  take, and a release made of taken files; rollback (2026-11)
+    2  take, and a release made of taken files; rollback; install; a bench is leased (2026-11)
 Version history of ``BUNDLE_VERSION``
     1  manifest.json, model.tflite, labels.txt, golden.npz (2026-11)
 """

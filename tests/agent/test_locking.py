@@ -80,5 +80,6 @@ def test_children_do_not_hold_it(tmp_path: Path) -> None:
     with locked(tmp_path):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     with locked(tmp_path, 0.0):
+        assert child.poll() is None
         child.kill()
     child.wait()

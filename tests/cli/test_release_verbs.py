@@ -40,6 +40,18 @@ def test_rollback_and_back(two: tuple[str, str], tmp_path: Path, home: Path) -> 
     assert current(home) == two[1]
 
 
+def test_rollback_of_several(two: tuple[str, str], tmp_path: Path, home: Path) -> None:
+    """Several words make a table with one line a board; one without an earlier release is told and is exit code 2."""
+    done = bramble("rollback", "local", "local", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "current again" in done.stdout
+    assert current(home) == two[0]
+    (home / "local-board" / "previous").unlink()
+    alone = bramble("rollback", "local", "local", "--json", cwd=tmp_path)
+    assert alone.returncode == 2
+    assert "no earlier release" in json.loads(alone.stdout)["local"]["error"]["message"]
+
+
 def test_nothing_to_go_back_to(tmp_path: Path) -> None:
     """A board without releases says so; exit code 2 and what to do."""
     done = bramble("rollback", cwd=tmp_path)

@@ -182,6 +182,8 @@ def test_slow_line(far: Board, line: Proxy, tmp_path: Path, root: Path, work: Wo
     small.write_bytes(os.urandom(1_000_000))
     with connect(far) as connection:
         work(connection, small, str(root))
+        assert line.moved > 1_000_000
+        assert connection.run(["true"], b"", 10.0).status == 0
 
 
 @pytest.mark.parametrize("work", [*ALL, lambda connection, big, root: connection.run(["sleep", "60"], b"", 60.0)])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bramble.errors import UnreachableError
+from bramble.fleet.ask import ask
 from bramble.fleet.coding import Source, shortest, source_of
 from bramble.fleet.connect import connect
-from bramble.fleet.send import Absent, lacking, send
+from bramble.fleet.send import Absent, send
 from bramble.fleet.types import Board, Connection
+from bramble_agent.wire_release import TakeAnswer, TakeAsk
 from proxy import proxied
 from serving import Server, board_of
 
@@ -23,6 +26,12 @@ RANDOM = np.random.default_rng(11)
 SMALL, LARGE = RANDOM.bytes(3000), RANDOM.bytes(600_000)
 TEXT = b"".join(b"%d\n" % i for i in range(30_000))
 LOCALLY = pytest.mark.parametrize("board", ["local"], indirect=True)  # where the way there makes no difference
+
+
+def lacking(connection: Connection, board: Board, files: Iterable[Source]) -> Absent:
+    """Ask which of these files a board's store lacks."""
+    told = ask(connection, board, TakeAsk(connection.root, {one.sha256: one.size for one in files}), TakeAnswer)
+    return Absent(told.missing, told.parts)
 
 
 def moved(data: bytes) -> bytes:

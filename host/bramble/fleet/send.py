@@ -25,12 +25,6 @@ class Absent:
     parts: Mapping[str, int] = field(default_factory=dict)
 
 
-def lacking(connection: Connection, board: Board, files: Iterable[Source]) -> Absent:
-    """Ask which of these files a board's store lacks. Raises as ``ask`` does."""
-    told = ask(connection, board, TakeAsk(connection.root, {one.sha256: one.size for one in files}), TakeAnswer)
-    return Absent(told.missing, told.parts)
-
-
 def send(
     connection: Connection,
     board: Board,
