@@ -37,6 +37,7 @@ def main() -> None:
         "cards": cards(reports),
         "claims": claims(reports),
         "papers": papers(),
+        "arm": arm(),
     }
     stale = []
     for name in FILES:
@@ -49,6 +50,23 @@ def main() -> None:
                 path.write_text(after)
     print("\n".join(f"{'stale' if '--check' in sys.argv else 'written'}: {name}" for name in stale) or "up to date")
     sys.exit(bool(stale and "--check" in sys.argv))
+
+
+def arm() -> str:
+    """Real int8 models on emulated ARM boards: how far their answers are from this machine's."""
+    found = json.loads((RESULTS / "arm_answers.json").read_text())
+    rows = [
+        f"| {row['board']} | {row['runtime']}, {row['kernels']} | {row['model']} "
+        f"| {row['differing']} of {row['values']:,} | {row['max_lsb']} LSB | {row['tolerance']} |"
+        for row in sorted(found, key=lambda row: row["board"])
+    ]
+    return "\n".join(
+        [
+            "| board | runtime, kernels | model | values that differ | by at most | allowed |",
+            "|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
 
 
 def fill(text: str, tables: dict[str, str]) -> str:

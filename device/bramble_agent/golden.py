@@ -1,6 +1,7 @@
 """Golden answers: a few real inputs and what the model said to them on the host, kept in a bundle's golden.npz.
 
-Arrays: ``pixels`` uint8 [N, h, w, c]; ``input_<i>`` [N, …] in the dtype of input i; ``output_<i>`` [N, …] likewise.
+Arrays: ``pixels`` uint8 [N, h, w, c]; ``input_<i>`` [N, …] in the dtype of input i; ``output_<i>`` [N, …] likewise, by
+the host's best kernels, and ``<family>_<i>`` by other ones that the manifest names.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DAMAGE = (  # what NumPy and zipfile raise for an archive that is not one
 
 
 def read_golden(bundle: Bundle) -> dict[str, NDArray[Any]]:
-    """The arrays of golden.npz: ``pixels`` uint8 [N, h, w, c], ``input_<i>`` and ``output_<i>`` [N, …].
+    """The arrays of golden.npz: ``pixels`` uint8 [N, h, w, c]; inputs, outputs, families' answers [N, …].
 
     Nothing else in the archive is read, and no array before its stated size, dtype and shape are the manifest's.
     """
@@ -101,7 +102,8 @@ def _wanted(manifest: Manifest) -> dict[str, tuple[str, tuple[int, ...]]]:
     count, how = manifest.golden.count, manifest.pixels
     shapes: dict[str, tuple[str, tuple[int, ...]]] = {}
     shapes["pixels"] = ("uint8", (count, how.height, how.width, CHANNELS.get(how.color, 0)))
-    for kind, specs in (("input", manifest.inputs), ("output", manifest.outputs)):
+    answers = [(kind, manifest.outputs) for kind in ("output", *manifest.golden.others)]
+    for kind, specs in (("input", manifest.inputs), *answers):
         for i, spec in enumerate(specs):
             shapes[f"{kind}_{i}"] = (spec.dtype, (count * math.prod(spec.shape[:1]), *spec.shape[1:]))
     return shapes

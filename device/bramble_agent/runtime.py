@@ -1,7 +1,7 @@
 """The one wrapper around a TFLite interpreter: whichever runtime is there, with errors that name the cause.
 
 ai-edge-litert is preferred (its int8 kernels are XNNPACK's), tflite-runtime serves 32-bit boards. Which one answered,
-and with which family of kernels for which machine, is part of every result: they differ by up to 1 LSB and by several
+and with which family of kernels for which machine, is part of every result: they differ by 1 LSB a layer and by several
 times in speed.
 """
 
@@ -32,6 +32,7 @@ INSTALL = "on the board: pip install ai-edge-litert (64-bit), or pip install tfl
 
 
 MOST_THREADS = 256
+FAMILIES = {"builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 
 
 class Engine:
@@ -65,17 +66,21 @@ class Engine:
         return tuple(self.output(number) for number in range(len(self.outputs)))
 
 
-def load(model: Path | bytes, threads: int = 1) -> Engine:
+def load(model: Path | bytes, threads: int = 1, family: str = "") -> Engine:
     """Load a .tflite (a path or its bytes) with the best runtime that imports here.
 
+    ``family`` asks for certain kernels, of FAMILIES, in place of the runtime's best: to know what other boards answer.
     Raises RuntimeMissing, ModelRejected, OperatorMissing, or BadRequest for an impossible number of threads.
     """
     if not 1 <= threads <= MOST_THREADS:
         raise BadRequest(f"{threads} threads", f"ask for 1 to {MOST_THREADS}")
     module, name, kernels = _import()
-    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    how: dict[str, Any] = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    if family:
+        how["experimental_op_resolver_type"] = module.kernels(family)
+        kernels = family
     try:
-        interpreter = module.Interpreter(num_threads=threads, **source)
+        interpreter = module.Interpreter(num_threads=threads, **how)
         interpreter.allocate_tensors()
     except (ImportError, SystemError) as error:  # built for NumPy 1 it imports beside NumPy 2, then fails at first use
         reason = error.__cause__ or error
@@ -105,9 +110,14 @@ def need_numpy() -> None:
 class _Module:
     """An imported runtime: its Interpreter class and its version."""
 
-    def __init__(self, interpreter_class: Any, version: str) -> None:
-        self.Interpreter = interpreter_class
+    def __init__(self, imported: Any, version: str) -> None:
+        self.Interpreter = imported.Interpreter
         self.version = version
+        self._imported = imported
+
+    def kernels(self, family: str) -> Any:
+        """How an Interpreter is asked for a family of kernels."""
+        return getattr(self._imported.OpResolverType, FAMILIES[family])
 
 
 def _import() -> tuple[_Module, str, str]:
@@ -120,7 +130,7 @@ def _import() -> tuple[_Module, str, str]:
         except (ImportError, AttributeError, SystemError) as error:  # glibc, libstdc++ or numpy ABI
             failures.append(f"{name} is installed but does not import: {error}")
             continue
-        return _Module(imported.Interpreter, version_of(module) or "unknown"), name, kernels
+        return _Module(imported, version_of(module) or "unknown"), name, kernels
     raise RuntimeMissing("; ".join(failures) or f"no TFLite runtime for {sys.executable}", INSTALL)
 
 

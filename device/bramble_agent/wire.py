@@ -8,6 +8,7 @@ Version history of ``WIRE_VERSION``
     2  take, and a release made of taken files; rollback; install; a bench is leased (2026-11)
 Version history of ``BUNDLE_VERSION``
     1  manifest.json, model.tflite, labels.txt, golden.npz (2026-11)
+    2  golden answers of other kernels too (2026-11)
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Dict, Optional, Tuple  # evaluated at run time by codec, on Python 3.9 too
 
 WIRE_VERSION = 2
-BUNDLE_VERSION = 1
+BUNDLE_VERSION = 2
 
 
 # ---- the bundle ------------------------------------------------------------------------------------------------
@@ -67,11 +68,16 @@ class FileFact:
 
 @dataclass(frozen=True)
 class Golden:
-    """Where the golden answers came from: exact on the same kernels, within 1 LSB on others."""
+    """Where the golden answers came from: exact on the same kernels.
+
+    ``others`` are the families of kernels whose answers are there too ("builtin", "reference"): each rounds its own
+    way, and in a deep net that grows to many LSB. A board must come within 1 LSB of one of them.
+    """
 
     count: int
     runtime: str
     kernels: str
+    others: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

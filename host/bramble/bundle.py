@@ -22,7 +22,7 @@ from bramble.tflite import read_graph
 from bramble_agent import runtime
 from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, Bundle, open_bundle, sha256_file
 from bramble_agent.codec import encode
-from bramble_agent.errors import AgentError
+from bramble_agent.errors import AgentError, ModelRejected, OperatorMissing
 from bramble_agent.golden import answers
 from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import BUNDLE_VERSION, Budget, FileFact, Golden, Manifest, Pixels, Scores
@@ -48,14 +48,16 @@ class Contents:
 def pack(folder: Path, model: bytes, contents: Contents) -> str:
     """Write a bundle into the empty ``folder``; returns its digest.
 
-    The golden answers are those of this machine's interpreter. Raises IncompatibleError or the agent's ModelRejected
-    for a model that cannot be read or run.
+    The golden answers are those of this machine's interpreter, and of its other families of kernels.
+    Raises IncompatibleError or the agent's ModelRejected for a model that cannot be read or run.
     """
     engine = runtime.load(model)
     graph = read_graph(model)
     golden: dict[str, NDArray[Any]] = {"pixels": contents.pictures}
     golden["input_0"] = to_input(contents.pictures, table(contents.pixels, engine.inputs[0]))
     golden.update({f"output_{i}": values for i, values in enumerate(answers(engine, golden))})
+    others = _by_other_kernels(model, golden)
+    golden.update({f"{family}_{i}": values for family, all_ in others.items() for i, values in enumerate(all_)})
     (folder / "model.tflite").write_bytes(model)
     (folder / "labels.txt").write_text(
         "".join(" ".join(label.splitlines()) + "\n" for label in contents.labels), encoding="utf-8"
@@ -72,7 +74,7 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
         output_kind=contents.output_kind,
         operators=graph.operators(),
         minimum_runtime=graph.minimum_runtime,
-        golden=Golden(len(contents.pictures), engine.runtime, engine.kernels),
+        golden=Golden(len(contents.pictures), engine.runtime, engine.kernels, tuple(others)),
         budget=contents.budget,
         scores=contents.scores,
         provenance=contents.provenance,
@@ -80,6 +82,17 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
     raw = json.dumps(encode(manifest), indent=1, sort_keys=True, ensure_ascii=False).encode()
     (folder / MANIFEST).write_bytes(raw)
     return hashlib.sha256(raw).hexdigest()
+
+
+def _by_other_kernels(model: bytes, golden: dict[str, NDArray[Any]]) -> dict[str, list[NDArray[Any]]]:
+    """What each family of kernels answers, by its name; one that lacks an operator of the model is left out."""
+    found = {}
+    for family in runtime.FAMILIES:
+        try:
+            found[family] = answers(runtime.load(model, family=family), golden)
+        except (ModelRejected, OperatorMissing, RuntimeError):
+            continue
+    return found
 
 
 def scores_of(score: dict[str, Any], counts: dict[str, Any]) -> Scores:

@@ -76,6 +76,37 @@ def test_steps_apart_on_another_machine(
     assert got.tolerance == ("1 LSB" if ok else "0 LSB")
 
 
+def beside(folder: Path, *answers: NDArray[np.int8]) -> VerifyAnswer:
+    """Verify a bundle that holds these answers: of another machine's best kernels, then of the other families."""
+    arrays = {**make_golden(), **dict(zip(("output_0", "builtin_0", "reference_0"), answers, strict=False))}
+    golden = Golden(len(PICTURES), "a test", OTHER, ("builtin", "reference")[: len(answers) - 1])
+    return verify(open_bundle(make_bundle(folder / "b", arrays=arrays, golden=golden)))
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_answers_of_other_kernels_count_too(by: int, tmp_path: Path) -> None:
+    """Far from the best kernels' answers, within a step of another family's: accepted, and said whose they are."""
+    got = beside(tmp_path, moved(40, places=2), moved(-30), moved(by))
+    assert (got.ok, got.max_lsb, got.differing) == (True, 1, 1)
+    assert got.tolerance == "70 LSB beside reference kernels"
+
+
+def test_as_far_as_kernels_are_apart(tmp_path: Path) -> None:
+    """Where the host's kernels are five steps apart in a value, so may a board be: in as many values, no further."""
+    assert beside(tmp_path / "near", moved(5), moved(10)).ok
+    assert not beside(tmp_path / "further", moved(6), moved(11)).ok
+    everywhere = int8_answers() + np.int8(5)
+    assert not beside(tmp_path / "more", everywhere, moved(5) + np.int8(5)).ok
+
+
+def test_the_same_kernels_answer_exactly_whatever_others_say(tmp_path: Path, kernels: str) -> None:
+    """On the kernels that made the golden answers another family's are no excuse."""
+    arrays = {**make_golden(), "output_0": moved(1), "reference_0": int8_answers()}
+    golden = Golden(len(PICTURES), "a test", kernels, ("reference",))
+    got = verify(open_bundle(make_bundle(tmp_path / "b", arrays=arrays, golden=golden)))
+    assert (got.ok, got.max_lsb, got.tolerance) == (False, 1, "0 LSB")
+
+
 def test_opposite_ends_do_not_wrap(tmp_path: Path, kernels: str) -> None:
     """Answers at the two ends of int8 are 255 steps apart, not 1: the difference is not taken in int8."""
     far = int8_answers()
@@ -117,12 +148,11 @@ def test_no_number_is_never_right(value: float, tmp_path: Path, kernels: str) ->
 
 def test_nan_of_a_later_output_is_seen() -> None:
     """A model whose second output is nan while the first is right is not taken for equal."""
-    from bramble_agent.verify import _compare
+    from bramble_agent.verify import _gap
 
     fine, broken = np.zeros((2, 3)), np.array([[0.0, np.nan, 0.0]])
-    worst, largest, differing = _compare([fine, np.zeros((1, 3))], [fine, broken])
+    worst, _, differing = _gap([fine, np.zeros((1, 3))], [fine, broken], 1e-4)
     assert np.isnan(worst)
-    assert np.isnan(largest)
     assert differing == 1
 
 

@@ -18,7 +18,8 @@ from bramble.bundle import Contents, find_bundle, load_bundle, pack, packed_mode
 from bramble.datasets import digits
 from bramble.datasets.types import split
 from bramble.errors import BundleError, IncompatibleError
-from bramble_agent.errors import AgentError
+from bramble_agent import runtime
+from bramble_agent.errors import AgentError, OperatorMissing
 from bramble_agent.wire import Budget, Pixels, Scores
 from making import LABELS, PICTURES, SIDE, float_answers, int8_answers, make_bundle, make_model
 from running import Run
@@ -52,8 +53,31 @@ def test_manifest_tells_the_models_own_facts(tmp_path: Path) -> None:
     expected = {"name": "scores", "shape": [1, 3], "dtype": "int8", "scale": 1.0, "zero_point": -3}
     assert manifest["outputs"] == [expected]
     assert manifest["operators"] == [{"name": "FULLY_CONNECTED", "version": 4, "count": 1}]
-    assert (manifest["version"], manifest["task"], manifest["output_kind"]) == (1, "classification", "logits")
+    assert (manifest["version"], manifest["task"], manifest["output_kind"]) == (2, "classification", "logits")
     assert manifest["golden"]["count"] == 4
+
+
+def test_golden_answers_of_all_kernels(tmp_path: Path) -> None:
+    """One layer of exact arithmetic is the same by all kernels, and the manifest names them."""
+    _, manifest = packed(tmp_path / "bundle")
+    assert manifest["golden"]["others"] == ["builtin", "reference"]
+    with np.load(tmp_path / "bundle" / "golden.npz") as golden:
+        for name in ("output_0", "builtin_0", "reference_0"):
+            assert np.array_equal(golden[name], int8_answers())
+
+
+def test_kernels_that_lack_an_operator_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A family that cannot load the model gives no answers; the bundle is made all the same."""
+    load = runtime.load
+
+    def lacking(model: bytes, threads: int = 1, family: str = "") -> runtime.Engine:
+        if family == "reference":
+            raise OperatorMissing("lacks it", "")
+        return load(model, threads, family)
+
+    monkeypatch.setattr("bramble.bundle.runtime.load", lacking)
+    _, manifest = packed(tmp_path / "bundle")
+    assert manifest["golden"]["others"] == ["builtin"]
 
 
 def test_manifest_carries_what_it_was_given(tmp_path: Path) -> None:
@@ -93,7 +117,7 @@ def test_golden_answers_are_exact(tmp_path: Path, kind: str) -> None:
     """The golden inputs and answers of the model of one layer are those of arithmetic with fractions."""
     packed(tmp_path / "bundle", kind)
     golden = np.load(tmp_path / "bundle" / "golden.npz")
-    assert sorted(golden.files) == ["input_0", "output_0", "pixels"]
+    assert sorted(golden.files) == ["builtin_0", "input_0", "output_0", "pixels", "reference_0"]
     assert np.array_equal(golden["pixels"], PICTURES)
     if kind == "int8":
         assert np.array_equal(golden["input_0"].astype(int), PICTURES.astype(int) - 128)
@@ -162,7 +186,7 @@ def alter(bundle: Path) -> None:
 def age(bundle: Path) -> None:
     """Make it a bundle of another version."""
     path = bundle / "manifest.json"
-    path.write_text(path.read_text().replace('"version": 1,', '"version": 99,', 1))
+    path.write_text(path.read_text().replace('"version": 2,', '"version": 99,', 1))
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
