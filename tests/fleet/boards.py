@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bramble.fleet.local import LocalConnection
-from bramble.fleet.survey import Interpreter, Survey
+from bramble.fleet.probe.survey import Interpreter, Survey
 from bramble.fleet.types import Board, Done
 
 SHELLS = {"sh": ["sh"], "dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"]}

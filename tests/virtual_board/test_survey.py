@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from bramble.fleet.connect import connect
-from bramble.fleet.findings import findings
-from bramble.fleet.probe import survey
-from bramble.fleet.survey import Survey
+from bramble.fleet.findings.findings import findings
+from bramble.fleet.probe.probe import survey
+from bramble.fleet.probe.survey import Survey
 from bramble.fleet.types import Board
 
 from .conftest import StartBoard
