@@ -33,7 +33,7 @@ AGENT_FLOORS = (
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
     "bramble.compress bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
-    "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.report "
+    "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch",
     "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys "
@@ -48,18 +48,19 @@ HOST_FLOORS = (
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
     "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe.probe "
-    "bramble.fleet.findings.fits bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
+    "bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
     "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
     "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize "
     "bramble.fleet.ssh.connection bramble.density bramble.fleet.release.signing bramble.fleet.release.gate "
     "bramble.fleet.release.kept bramble.fleet.release.send "
-    "bramble.fleet.findings.python bramble.fleet.setup.choose bramble.report.facts bramble.report.page",
-    "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.setup "
+    "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.report.facts bramble.report.page",
+    "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon "
     "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
+    "bramble.fleet.setup.setup "
     "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",

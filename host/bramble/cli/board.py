@@ -153,15 +153,15 @@ def _look(board: Board, with_agent: bool) -> _Seen:
     from bramble.fleet.ask import ask
     from bramble.fleet.connect import connect
     from bramble.fleet.findings.findings import findings
-    from bramble.fleet.findings.fits import agent_runs
     from bramble.fleet.probe.probe import survey
+    from bramble.fleet.setup.target import runs_agent
     from bramble_agent.codec import encode
     from bramble_agent.wire import ProbeAnswer, ProbeAsk
 
     with connect(board) as connection:
         seen = survey(connection, pythons=[board.python], name=board.name)
         answer = None
-        if with_agent and agent_runs(seen):
+        if with_agent and any(one.named and runs_agent(one) for one in seen.pythons):
             answer = encode(ask(connection, board, ProbeAsk(connection.root), ProbeAnswer))
     return _Seen(seen, findings(seen), answer)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bramble.fleet.findings.finding import LEVELS, install, version
+from bramble.fleet.findings.finding import LEVELS, install
 from bramble.fleet.findings.findings import CHECKS, findings
 from bramble.fleet.probe.survey import Survey
 from fleet.boards import ready
@@ -126,12 +126,3 @@ def test_every_check_is_asked() -> None:
 def test_install_line(changes: dict[str, Any], line: str) -> None:
     """The line for the board's own package manager, with the rights its user has."""
     assert install(ready(**changes), "python3 python3-venv", "python3") == line
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [("glibc 2.36", (2, 36)), ("3.4.30", (3, 4, 30)), ("unknown", ()), ("", ()), ("2.0rc1", (2, 0))],
-)
-def test_version(text: str, numbers: tuple[int, ...]) -> None:
-    """The first run of numbers."""
-    assert version(text) == numbers

@@ -1,99 +1,66 @@
-"""Which runtime with which numpy a board's Python gets: a table by hand of the systems that are out there."""
+"""The one table of runtimes: what fits which board, by hand; and the table itself against the wheels of the index."""
 
 from __future__ import annotations
 
-import re
+import zipfile
 from typing import Any
 
 import pytest
 
-from bramble.errors import IncompatibleError
-from bramble.fleet.probe.survey import Interpreter
-from bramble.fleet.setup.runtimes import Stack, stacks_for
-from bramble.fleet.setup.target import target_of
+from bramble.fleet.setup.elf import is_elf, needs
+from bramble.fleet.setup.runtimes import RELEASES, Release, fitting, litert_like
+from bramble.fleet.setup.target import Target, target_of
+from bramble.fleet.setup.wheels import fetch
 
-from .boards_by_hand import ARMHF, BOOKWORM, BULLSEYE, TRIXIE, board, python
-
-NEW, OLD = "ai-edge-litert 2.3.0", "ai-edge-litert 2.1.0"
-TFLITE, TFLITE_11 = "tflite-runtime 2.14.0", "tflite-runtime 2.11.0"
-ONE, NEWEST = "numpy>=1.23.2,<2", "numpy>=1.23.2"
-RATHER = f"{ONE} or {NEWEST}"
-
-
-def stacks(changes: dict[str, Any], one: Interpreter, wanted: str = "") -> list[tuple[str, str]]:
-    """What is to be tried, and the numpy that is asked for with it."""
-    return [
-        (stack.words, " or ".join(stack.numpy)) for stack in stacks_for(target_of(board(**changes), one), one, wanted)
-    ]
+from .boards_by_hand import ARMHF, board, python
 
 
 @pytest.mark.parametrize(
-    ("changes", "one", "expected"),
+    ("changes", "version", "expected"),
     [
-        (BULLSEYE, python("3.9.2"), [(OLD, RATHER), (TFLITE, ONE)]),
-        (BULLSEYE, python("3.9.2", "1.19.5"), [(OLD, ONE), (TFLITE, ONE)]),
-        (BOOKWORM, python("3.11.2"), [(NEW, RATHER), (OLD, RATHER), (TFLITE, ONE)]),
-        (BOOKWORM, python("3.11.2", "1.24.2"), [(NEW, ""), (OLD, ""), (TFLITE, "")]),
-        (BOOKWORM, python("3.11.2", "2.1.0"), [(NEW, ""), (OLD, ""), (TFLITE, ONE)]),
-        (BOOKWORM, python("3.11.2", "2.1.0", environment=True), [(NEW, RATHER), (OLD, RATHER), (TFLITE, ONE)]),
-        (TRIXIE, python("3.13.5"), [(NEW, NEWEST), (OLD, NEWEST)]),
-        (TRIXIE, python("3.13.5", "2.2.4"), [(NEW, ""), (OLD, "")]),
-        ({}, python("3.12.3", "1.26.4"), [(NEW, ""), (OLD, "")]),
-        ({}, python("3.14.0"), [(NEW, NEWEST)]),
-        ({**BOOKWORM, **ARMHF}, python("3.11.2", "1.24.2", 32), [(TFLITE, "")]),
-        ({**BULLSEYE, **ARMHF}, python("3.9.2", "1.19.5", 32), [(TFLITE_11, "")]),
-        ({**BULLSEYE, **ARMHF}, python("3.9.2", "1.26.4", 32), [(TFLITE, ""), (TFLITE_11, "")]),
+        ({}, "3.11.2", "ai-edge-litert 2.3.0"),
+        ({}, "3.14.0", "ai-edge-litert 2.3.0"),
+        ({}, "3.9.2", "ai-edge-litert 2.1.0"),
+        ({"libc": "glibc 2.31", "libstdcxx": "3.4.28"}, "3.9.2", "ai-edge-litert 2.1.0"),
+        ({"libc": "glibc 2.28", "libstdcxx": "3.4.25"}, "3.9.2", "tflite-runtime 2.14.0"),
+        ({"libc": "glibc 2.24"}, "3.9.2", ""),
+        ({"libc": "glibc 2.31"}, "3.13.0", "ai-edge-litert 2.1.0"),
+        ({"libc": "glibc 2.31"}, "3.14.0", ""),
+        (ARMHF, "3.11.2", "tflite-runtime 2.14.0"),
+        (ARMHF, "3.12.1", ""),
+        ({"userland": "", "libc": "", "libstdcxx": "unknown"}, "3.11.2", "ai-edge-litert 2.3.0"),
     ],
 )
-def test_table(changes: dict[str, Any], one: Interpreter, expected: list[tuple[str, str]]) -> None:
-    """Best first; a numpy that serves is kept; what replaces one that does not is of its major version."""
-    assert stacks(changes, one) == expected
-
-
-def test_wanted() -> None:
-    """A runtime that a person names is the only one that is tried."""
-    assert stacks(BOOKWORM, python("3.11.2"), "tflite-runtime") == [(TFLITE, ONE)]
-    assert stacks(BOOKWORM, python("3.11.2"), "ai-edge-litert") == [(NEW, RATHER), (OLD, RATHER)]
+def test_which_runtime_fits(changes: dict[str, Any], version: str, expected: str) -> None:
+    """By the wheels' own needs: Bullseye's glibc 2.31 takes LiteRT 2.1.0, a 32-bit userland tflite-runtime only."""
+    one = python(version, bits=32 if changes is ARMHF else 64)
+    found = fitting(target_of(board(**changes), one))
+    assert (found.words if found else "") == expected
 
 
 @pytest.mark.parametrize(
-    ("changes", "one", "wanted", "reason", "way_out"),
-    [
-        ({**BOOKWORM, **ARMHF}, python("3.11.2", "", 32), "", "PyPI has no numpy", "apt install python3-numpy"),
-        ({**BOOKWORM, **ARMHF}, python("3.11.2", "2.2.0", 32), "", "numpy 2.2.0 there does not serve", "--wheels"),
-        ({**TRIXIE, **ARMHF}, python("3.13.5", "2.2.4", 32), "", "Python 3.13 on armv7l.*3.9 to 3.11", "64-bit system"),
-        ({**BOOKWORM, **ARMHF}, python("3.11.2", "1.24.2", 32), "ai-edge-litert", "no ai-edge-litert", "tflite-runt"),
-        (TRIXIE, python("3.13.5"), "tflite-runtime", "no tflite-runtime for Python 3.13", "leave out --runtime"),
-        ({}, python("3.15.0"), "", "no TFLite runtime for Python 3.15 on aarch64", "3.9 to 3.14"),
-    ],
+    ("words", "number"),
+    [("2.3.0", "2.3.0"), ("2.10.1", "2.3.0"), ("2.1.1", "2.3.0"), ("2.1.0", "2.1.0"), ("1.4", "2.1.0")],
 )
-def test_refusals(changes: dict[str, Any], one: Interpreter, wanted: str, reason: str, way_out: str) -> None:
-    """What cannot be is refused with the reason and the way out; exit code 6."""
-    with pytest.raises(IncompatibleError, match=reason) as caught:
-        stacks(changes, one, wanted)
-    assert re.search(way_out, caught.value.hint)
-    assert caught.value.exit_code == 6
+def test_what_is_known_of_other_versions(words: str, number: str) -> None:
+    """From 2.1.1 on LiteRT needs what 2.3.0 does; before, what 2.1.0 does."""
+    assert litert_like(f"ai-edge-litert {words}").number == number
 
 
-def test_a_folder_of_wheels() -> None:
-    """Of a folder all versions are tried: LiteRT first, of each the newest first, by numbers."""
-    one = python("3.11.2")
-    held = [("tflite-runtime", "2.9.1"), ("ai-edge-litert", "1.4.0"), ("tflite-runtime", "2.14.0")]
-    held += [("ai-edge-litert", "2.10.0"), ("ai-edge-litert", "2.9.0")]
-    found = stacks_for(target_of(board(), one), one, "", held)
-    assert [stack.words.split()[1] for stack in found] == ["2.10.0", "2.9.0", "1.4.0", "2.14.0", "2.9.1"]
-    assert found[-1] == Stack("tflite-runtime", "2.9.1", ("numpy>=1.19.5,<2",))
-
-
-def test_a_folder_may_have_what_the_index_has_not() -> None:
-    """With a folder, a 32-bit board without numpy is no dead end: the folder may hold one."""
-    one = python("3.11.2", bits=32)
-    found = stacks_for(target_of(board(**ARMHF), one), one, "", [("tflite-runtime", "2.14.0")])
-    assert found == [Stack("tflite-runtime", "2.14.0", (ONE,))]
-
-
-def test_a_folder_without_runtimes() -> None:
-    """A folder that holds no runtime says so."""
-    one = python("3.11.2")
-    with pytest.raises(IncompatibleError, match="holds no ai-edge-litert and no tflite-runtime"):
-        stacks_for(target_of(board(), one), one, "", [])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("release", "machine"),
+    [(one, machine) for one in RELEASES for machine in one.machines],
+    ids=lambda one: one.number if isinstance(one, Release) else one,
+)
+def test_table_against_the_index(release: Release, machine: str, registry: None) -> None:
+    """For the first and the last Python that the table says there is a wheel, which needs what the table says."""
+    for minor in {release.first, release.last}:
+        target = Target(f"cp3{minor}", f"3.{minor}", machine, (2, 36), (3, 4, 30))
+        needed: dict[str, tuple[int, ...]] = {}
+        with zipfile.ZipFile(fetch(f"{release.runtime}=={release.number}", target).path) as archive:
+            for name in archive.namelist():
+                if is_elf(archive.read(name)[:4]):
+                    for key, version in needs(archive.read(name)).versions.items():
+                        needed[key] = max(version, needed.get(key, version))
+        assert (needed["GLIBC"], needed.get("GLIBCXX", ())) == (release.glibc, release.glibcxx)

@@ -9,7 +9,7 @@ import pytest
 
 from bramble.errors import IncompatibleError
 from bramble.fleet.setup.elf import Needs
-from bramble.fleet.setup.target import Target, misfits, target_of
+from bramble.fleet.setup.target import Target, misfits, runs_agent, target_of
 
 from .boards_by_hand import ARMHF, BULLSEYE, board, python
 
@@ -33,6 +33,19 @@ def test_32_bits_under_a_64_bit_kernel() -> None:
     assert target_of(board(), python("3.11.2", bits=32)).machine == "armv7l"
 
 
+@pytest.mark.parametrize(
+    ("machine", "bits", "named"), [("aarch64", 64, "aarch64"), ("aarch64", 32, "armv7l"), ("x86_64", 64, "x86_64")]
+)
+def test_userland_that_is_not_known(machine: str, bits: int, named: str) -> None:
+    """Where the board does not say what its programs are built for, kernel and Python tell."""
+    assert target_of(board(userland="", machine=machine), python("3.11.2", bits=bits)).machine == named
+
+
+def test_which_pythons_run_the_agent() -> None:
+    """3.9 and later."""
+    assert [runs_agent(python(version)) for version in ("3.8.10", "3.9.2", "3.10.0")] == [False, True, True]
+
+
 def test_what_a_board_does_not_say() -> None:
     """An unknown version is not compared; the board's own import will tell."""
     target = target_of(board(libc="", libstdcxx="unknown"), python("3.11.2"))
@@ -47,7 +60,9 @@ def test_what_a_board_does_not_say() -> None:
         ({"machine": "armv6l", "userland": "armhf"}, python("3.11.2", bits=32), "armv6l", "Zero 2 W"),
         ({"libstdcxx": ""}, python("3.11.2"), "libstdc\\+\\+ is not installed", "sudo apt install libstdc\\+\\+6"),
         ({"userland": "riscv64", "machine": "riscv64"}, python("3.11.2"), "riscv64", "arm64"),
-        ({"userland": "i386", "machine": "i686"}, python("3.11.2", bits=32), "i386 \\(32 bits\\)", "amd64"),
+        ({"userland": "i386", "machine": "i686"}, python("3.11.2", bits=32), "i386", "amd64"),
+        ({"userland": "amd64", "machine": "x86_64"}, python("3.11.2", bits=32), "amd64 \\(32 bits\\)", "amd64"),
+        ({"userland": "", "machine": ""}, python("3.11.2"), "this machine \\(64 bits\\)", "amd64"),
         ({"userland": "armel", "machine": "armv7l"}, python("3.11.2", bits=32), "armel", "armhf"),
         ({}, python("3.8.10"), "is Python 3.8.10; Bramble needs 3.9", "--python"),
         ({}, python("2.7.18"), "is cp27", "CPython"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from bramble.fleet.probe.survey import Survey
@@ -30,9 +29,3 @@ def install(survey: Survey, debian: str, others: str = "") -> str:
     if survey.sudo == "root":
         return f"{INSTALLERS[tool]} {packages}"
     return f"sudo {INSTALLERS[tool]} {packages}" if survey.sudo else f"as root: {INSTALLERS[tool]} {packages}"
-
-
-def version(text: str) -> tuple[int, ...]:
-    """The numbers of a version as "glibc 2.36" or "3.11.2"; empty where there are none."""
-    found = re.search(r"\d+(?:\.\d+)*", text)
-    return tuple(int(part) for part in found.group().split(".")) if found else ()

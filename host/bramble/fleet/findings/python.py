@@ -7,18 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bramble.fleet.findings.finding import Finding, install, version
-from bramble.fleet.findings.fits import LITERT, OLDEST_PYTHON, RUNTIMES, fitting, has_wheels, userland_bits
+from bramble.errors import IncompatibleError
+from bramble.fleet.findings.finding import Finding, install
 from bramble.fleet.probe.survey import Interpreter, Survey
+from bramble.fleet.setup.runtimes import (
+    LITERT,
+    RELEASES,
+    TFLITE,
+    Release,
+    best_for,
+    fitting,
+    litert_like,
+    newest_python,
+)
+from bramble.fleet.setup.target import machine_of, obstacle, runs_agent, target_of
+from bramble.fleet.versions import dotted, numbers
 
 KERNELS_64 = ("aarch64", "x86_64", "riscv64")
-DEMANDING = (2, 1, 1)  # from this ai-edge-litert on it needs what LITERT says
-NEWEST_32_BIT = (3, 11)  # of tflite-runtime, the only runtime there
+USERLANDS_32 = ("armhf", "armel", "i386", "riscv32")
 
 
 def userland(survey: Survey) -> Iterator[Finding]:
     """A 32-bit userland, also under a 64-bit kernel, where uname hides it."""
-    if userland_bits(survey) == 32 and survey.machine in KERNELS_64:
+    if survey.userland in USERLANDS_32 and survey.machine in KERNELS_64:
         yield Finding(
             "userland-32-bit",
             "warning",
@@ -29,36 +40,23 @@ def userland(survey: Survey) -> Iterator[Finding]:
 
 def architecture(survey: Survey) -> Iterator[Finding]:
     """An architecture or a C library that no runtime is built for."""
-    if survey.libc.startswith("musl"):
-        yield Finding(
-            "musl",
-            "problem",
-            f"the C library is {survey.libc}: TFLite runtimes are built for glibc only",
-            "use a system with glibc (Debian, Raspberry Pi OS, Ubuntu), or a container of one",
-        )
-    elif survey.machine == "armv6l":
-        yield Finding(
-            "armv6",
-            "problem",
-            "an ARMv6 processor: no TFLite runtime is built for it",
-            "use a board with ARMv7 or newer",
-        )
-    elif not has_wheels(survey):
-        said = f"no TFLite runtime is built for {survey.userland}"
-        yield Finding("architecture", "problem", said, "use a system for arm64, armhf or amd64")
+    hopeless = obstacle(survey)
+    if hopeless:
+        yield Finding(hopeless.name, "problem", hopeless.said, hopeless.what_to_do)
 
 
 def c_libraries(survey: Survey) -> Iterator[Finding]:
-    """A glibc or libstdc++ that is older than LiteRT's libraries need, or not there."""
-    glibc = version(survey.libc) if survey.libc.startswith("glibc") else ()
-    litert = survey.userland in LITERT.architectures
-    if glibc and (glibc < RUNTIMES[-1].glibc or (litert and glibc < LITERT.glibc)):
-        fit = _best_fit(survey)
+    """A glibc or libstdc++ that is older than the best runtime's libraries need, or not there."""
+    best = None if obstacle(survey) else best_for(machine_of(survey, 32 if survey.userland in USERLANDS_32 else 64))
+    glibc, libstdcxx = numbers(survey.libc), numbers(survey.libstdcxx)
+    fit = _best_fit(survey)
+    advice = _install(fit) if fit else "update the system"
+    if best and glibc and glibc < best.glibc:
         yield Finding(
             "glibc-too-old",
             "warning" if fit else "problem",
-            f"{survey.libc}: ai-edge-litert needs 2.34 from 2.1.1 on, also where pip accepts it",
-            f"this fits: {fit}" if fit else "update the system: every runtime needs glibc 2.27 or newer",
+            f"{survey.libc}: {best.words} needs {dotted(best.glibc)}, also where pip accepts it",
+            advice,
         )
     if survey.libstdcxx == "" and not survey.libc.startswith("musl"):
         yield Finding(
@@ -67,14 +65,9 @@ def c_libraries(survey: Survey) -> Iterator[Finding]:
             "libstdc++ is not installed: no TFLite runtime can be imported",
             install(survey, "libstdc++6", "libstdc++"),
         )
-    elif litert and version(survey.libstdcxx) and version(survey.libstdcxx) < LITERT.libstdcxx:
-        fit = _best_fit(survey)
-        yield Finding(
-            "libstdcxx-too-old",
-            "warning",
-            f"libstdc++ knows GLIBCXX_{survey.libstdcxx}: ai-edge-litert needs 3.4.30 from 2.1.1 on",
-            f"this fits: {fit}" if fit else "update the system",
-        )
+    elif best and libstdcxx and libstdcxx < best.glibcxx:
+        said = f"libstdc++ knows GLIBCXX_{survey.libstdcxx}: {best.words} needs {dotted(best.glibcxx)}"
+        yield Finding("libstdcxx-too-old", "warning", said, advice)
 
 
 def python(survey: Survey) -> Iterator[Finding]:
@@ -92,9 +85,9 @@ def python(survey: Survey) -> Iterator[Finding]:
     if not survey.pythons and not survey.broken_pythons:
         said = "there is no Python on the board"
         yield Finding("no-python", "problem", said, install(survey, "python3 python3-venv", "python3"))
-    elif survey.pythons and not any(_is_usable(one) for one in judged(survey)):
-        newest = max(judged(survey), key=lambda one: version(one.version))
-        others = [one for one in survey.pythons if _is_usable(one)]
+    elif survey.pythons and not any(runs_agent(one) for one in judged(survey)):
+        newest = max(judged(survey), key=lambda one: numbers(one.version))
+        others = [one for one in survey.pythons if runs_agent(one)]
         yield Finding(
             "python-too-old",
             "problem",
@@ -107,7 +100,7 @@ def python(survey: Survey) -> Iterator[Finding]:
 
 def environments(survey: Survey) -> Iterator[Finding]:
     """No Python that can make a virtual environment: Debian splits that off."""
-    usable = [one for one in survey.pythons if _is_usable(one)]
+    usable = [one for one in survey.pythons if runs_agent(one)]
     if usable and not any(one.venv for one in usable):
         said = "no Python on the board can make virtual environments"
         yield Finding("no-venv", "warning", said, install(survey, "python3-venv", "python3"))
@@ -115,20 +108,21 @@ def environments(survey: Survey) -> Iterator[Finding]:
 
 def python_too_new(survey: Survey) -> Iterator[Finding]:
     """A 32-bit userland whose Pythons are all newer than the last runtime for it."""
-    usable = [one for one in survey.pythons if _is_usable(one)]
-    new = usable and all(version(one.version)[:2] > NEWEST_32_BIT for one in usable)
-    if new and userland_bits(survey) == 32 and has_wheels(survey):
+    usable = [one for one in survey.pythons if runs_agent(one)]
+    last = (3, newest_python(machine_of(survey, 32)))
+    new = usable and all(numbers(one.version)[:2] > last for one in usable)
+    if new and survey.userland in USERLANDS_32 and not obstacle(survey):
         yield Finding(
             "python-too-new",
             "problem",
-            f"Python {usable[0].version} on a 32-bit userland: tflite-runtime, the only one there, ends at 3.11",
-            "use the 64-bit system image, or one with Python 3.11 (Debian 12)",
+            f"Python {usable[0].version} on a 32-bit userland: {TFLITE}, the only one there, ends at {dotted(last)}",
+            f"use the 64-bit system image, or one with Python {dotted(last)} (Debian 12)",
         )
 
 
 def runtime(survey: Survey) -> Iterator[Finding]:
     """No runtime where one fits, no NumPy beside it, or one that is known not to work there."""
-    usable = [one for one in judged(survey) if _is_usable(one)]
+    usable = [one for one in judged(survey) if runs_agent(one)]
     serving = [one for one in usable if one.runtimes]
     if usable and not serving:
         yield from _no_runtime(survey, usable)
@@ -142,12 +136,12 @@ def judged(survey: Survey) -> tuple[Interpreter, ...]:
 
 
 def _no_runtime(survey: Survey, usable: list[Interpreter]) -> Iterator[Finding]:
-    others = [one for one in survey.pythons if _is_usable(one) and one.runtimes]
+    others = [one for one in survey.pythons if runs_agent(one) and one.runtimes]
     fit = _best_fit(survey)
     if others:
         advice = f"{others[0].path} has {others[0].runtimes[0]}: bramble board add --force --python {others[0].path} …"
     elif fit:
-        advice = f"`bramble board setup` installs {fit}"
+        advice = _install(fit)
     else:
         return  # another finding says why nothing fits
     where = f"{usable[0].path} has" if len(usable) == 1 else "the Pythons on the board have"
@@ -156,44 +150,50 @@ def _no_runtime(survey: Survey, usable: list[Interpreter]) -> Iterator[Finding]:
 
 def _odd_runtime(survey: Survey, one: Interpreter) -> Iterator[Finding]:
     first = one.runtimes[0]
+    name = first.partition(" ")[0]
+    fit = _fitting(survey, one)
     if not one.numpy:
-        wanted = "'numpy<2'" if first.startswith("tflite-runtime") else "numpy"
+        wanted = "'numpy<2'" if name == TFLITE else "numpy"
         said = f"{one.path} has {first} but no NumPy"
         yield Finding("no-numpy", "problem", said, f"{one.path} -m pip install {wanted}")
-    if first.startswith("tflite-runtime"):
-        if version(one.numpy)[:1] >= (2,):
-            yield Finding(
-                "numpy-2-with-tflite-runtime",
-                "problem",
-                f"{one.path} has {first} with NumPy {one.numpy}: it is built for NumPy 1 and fails at first use",
-                f"{one.path} -m pip install 'numpy<2'",
-            )
-        elif fitting(survey, one) == LITERT.requirement:
-            yield Finding(
-                "older-runtime",
-                "info",
-                f"{one.path} serves with {first}; ai-edge-litert fits too and is several times faster in int8",
-                f"{one.path} -m pip install ai-edge-litert",
-            )
-    if first.startswith("ai-edge-litert ") and version(first) >= DEMANDING and not _litert_loads(survey):
+    if name == TFLITE and numbers(one.numpy) >= (2,):
+        yield Finding(
+            "numpy-2-with-tflite-runtime",
+            "problem",
+            f"{one.path} has {first} with NumPy {one.numpy}: it is built for NumPy 1 and fails at first use",
+            f"{one.path} -m pip install 'numpy<2'",
+        )
+    elif name == TFLITE and fit == RELEASES[0]:
+        yield Finding(
+            "older-runtime",
+            "info",
+            f"{one.path} serves with {first}; {LITERT} fits too and is several times faster in int8",
+            _install(fit),
+        )
+    known = litert_like(first)
+    if name == LITERT and not known.loads(numbers(survey.libc), numbers(survey.libstdcxx)):
+        needed = f"glibc {dotted(known.glibc)} and GLIBCXX_{dotted(known.glibcxx)}"
         yield Finding(
             "runtime-does-not-load",
             "problem",
-            f"{one.path} has {first}, whose libraries need glibc 2.34 and GLIBCXX_3.4.30",
-            f"replace it: {fitting(survey, one) or 'nothing fits, update the system'}",
+            f"{one.path} has {first}, whose libraries need {needed}",
+            _install(fit) if fit else "nothing fits: update the system",
         )
 
 
-def _litert_loads(survey: Survey) -> bool:
-    glibc, libstdcxx = version(survey.libc), version(survey.libstdcxx)
-    return (not glibc or glibc >= LITERT.glibc) and (not libstdcxx or libstdcxx >= LITERT.libstdcxx)
+def _fitting(survey: Survey, one: Interpreter) -> Release | None:
+    """The best runtime for a Python of the board, None where none fits."""
+    try:
+        return fitting(target_of(survey, one))
+    except IncompatibleError:
+        return None
 
 
-def _best_fit(survey: Survey) -> str:
-    """The most preferred runtime that fits one of the board's usable Pythons."""
-    fits = {fitting(survey, one) for one in survey.pythons if _is_usable(one)}
-    return next((one.requirement for one in RUNTIMES if one.requirement in fits), "")
+def _best_fit(survey: Survey) -> Release | None:
+    """The best runtime that fits one of the board's usable Pythons."""
+    fits = [_fitting(survey, one) for one in survey.pythons if runs_agent(one)]
+    return next((one for one in RELEASES if one in fits), None)
 
 
-def _is_usable(one: Interpreter) -> bool:
-    return version(one.version) >= OLDEST_PYTHON
+def _install(fit: Release) -> str:
+    return f"`bramble board setup` installs {fit.words}"

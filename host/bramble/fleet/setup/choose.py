@@ -13,7 +13,8 @@ from pathlib import Path
 from bramble.errors import IncompatibleError
 from bramble.events import Note, OnEvent
 from bramble.fleet.probe.survey import Interpreter, Survey
-from bramble.fleet.setup.runtimes import NAMES, Stack, stacks_for
+from bramble.fleet.setup.runtimes import NAMES
+from bramble.fleet.setup.stacks import Stack, stacks_for
 from bramble.fleet.setup.target import Target, target_of
 from bramble.fleet.setup.wheels import Wheel, fetch, offered, unfit
 

@@ -19,8 +19,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from bramble.errors import UsageError
-
-Version = tuple[int, ...]
+from bramble.fleet.versions import Version, numbers
 
 MAGIC = b"\x7fELF"
 MACHINES = {"EM_AARCH64": "aarch64", "EM_ARM": "armv7l", "EM_X86_64": "x86_64"}  # as wheels name them
@@ -49,17 +48,12 @@ def needs(library: bytes) -> Needs:
         for name in _version_names(elf):
             match = VERSION.fullmatch(name)
             if match:
-                version = as_version(match[2])
-                highest[match[1]] = max(version, highest.get(match[1], version))
+                found = numbers(match[2])
+                highest[match[1]] = max(found, highest.get(match[1], found))
         machine = elf["e_machine"]
         return Needs(MACHINES.get(machine, str(machine)), elf.elfclass, highest)
     except (ELFError, ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError) as error:
         raise UsageError(f"not a library that can be read: {error}", "the file is damaged: fetch it again") from error
-
-
-def as_version(text: str) -> Version:
-    """A version as numbers: 2.34 → (2, 34)."""
-    return tuple(int(part) for part in text.split("."))
 
 
 def _version_names(elf: ELFFile) -> list[str]:

@@ -1,159 +1,77 @@
-"""Which TFLite runtimes a board's Python could hold, best first, and why none if there is none.
-
-A runtime needs numpy and nothing else: ai-edge-litert declares seven dependencies, its interpreter imports one. The
-versions are pinned, and each is here for what it alone can do:
+"""The TFLite runtimes that are installed on boards, best first, and what each is for. This table is the only one.
 
     ai-edge-litert 2.3.0    the fastest; needs glibc 2.34, libstdc++ 3.4.30 (Debian 12) and Python 3.10 to 3.14
     ai-edge-litert 2.1.0    the last that glibc 2.30 carries (Debian 11), and the last for Python 3.9
-    tflite-runtime 2.14.0   the last for 32-bit boards, and for glibc 2.27 on; Python 3.8 to 3.11
+    tflite-runtime 2.14.0   the last for 32-bit boards, and for glibc 2.27 on; Python 3.9 to 3.11
     tflite-runtime 2.11.0   the last that runs on 32-bit Debian 11: beside its numpy 1.19 (2.13 does not), and on its
                             glibc (2.12 does not, though it is tagged 2014)
 
-What a runtime truly needs of the C libraries is read from its wheel (``elf``), not from this table. tflite-runtime is
-built against NumPy 1 and dies beside NumPy 2, which it does not declare: so ``numpy<2`` is written for it.
-
-A board's own numpy is kept where it serves, and never replaced by one of another major version: the Debian packages
-that a board imports beside us are built against it and break (picamera2 through simplejpeg: its issues 1088, 1211).
-Where there is none, it is rather of the major version that Debian's packages for that Python are built against.
+The needs are those that the wheels' libraries state (``elf``), not their tags: LiteRT 2.3 is tagged manylinux_2_27. A
+setup reads them anew from the wheel that it fetched; findings, which fetch nothing, go by this table.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bramble.errors import IncompatibleError
-from bramble.fleet.probe.survey import Interpreter
-from bramble.fleet.setup.elf import Version, as_version
 from bramble.fleet.setup.target import Target
+from bramble.fleet.versions import Version, numbers
 
 LITERT, TFLITE = "ai-edge-litert", "tflite-runtime"
 NAMES = (LITERT, TFLITE)
-OLDEST_NUMPY = "1.23.2"  # both declare it; tflite-runtime fails beside older ones
-OLD_TFLITE = (2, 13)  # before it, an older numpy serves
-OLDEST_NUMPY_THEN = "1.19.5"
-NUMPY_2_SINCE = (3, 13)  # the first Python of a Debian whose packages are built against NumPy 2
-NO_WHEELS = {"armv7l": "numpy"}  # what PyPI has no wheel of for a machine
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A runtime of one version, and what to ask pip for as its numpy, best first (empty: the board's own serves)."""
-
-    runtime: str
-    version: str
-    numpy: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """As a person says it."""
-        return f"{self.runtime} {self.version}"
-
-    @property
-    def requirement(self) -> str:
-        """As pip reads it."""
-        return f"{self.runtime}=={self.version}"
 
 
 @dataclass(frozen=True)
 class Release:
-    """A version of a runtime and the Pythons and machines that PyPI has wheels for."""
+    """A version of a runtime: the Pythons and machines that PyPI has wheels for, and what their libraries need."""
 
     runtime: str
-    version: str
+    number: str
     first: int  # of Python 3's minor versions
     last: int
     machines: tuple[str, ...]
+    glibc: Version
+    glibcxx: Version = ()
+
+    @property
+    def words(self) -> str:
+        """As a person says it."""
+        return f"{self.runtime} {self.number}"
+
+    def is_built_for(self, target: Target) -> bool:
+        """Whether there is a wheel for that machine and Python."""
+        return target.machine in self.machines and self.first <= numbers(target.python)[1] <= self.last
+
+    def loads(self, glibc: Version, glibcxx: Version) -> bool:
+        """Whether its libraries find what they need; a version that is not known (empty) is trusted."""
+        return (not glibc or glibc >= self.glibc) and (not glibcxx or glibcxx >= self.glibcxx)
 
 
 RELEASES = (
-    Release(LITERT, "2.3.0", 10, 14, ("aarch64", "x86_64")),
-    Release(LITERT, "2.1.0", 9, 13, ("aarch64", "x86_64")),
-    Release(TFLITE, "2.14.0", 8, 11, ("aarch64", "armv7l", "x86_64")),
-    Release(TFLITE, "2.11.0", 8, 9, ("armv7l",)),
+    Release(LITERT, "2.3.0", 10, 14, ("aarch64", "x86_64"), (2, 34), (3, 4, 30)),
+    Release(LITERT, "2.1.0", 9, 13, ("aarch64", "x86_64"), (2, 30), (3, 4, 26)),
+    Release(TFLITE, "2.14.0", 9, 11, ("aarch64", "armv7l", "x86_64"), (2, 27)),
+    Release(TFLITE, "2.11.0", 9, 9, ("armv7l",), (2, 27)),
 )
 
 
-def stacks_for(
-    target: Target, interpreter: Interpreter, wanted: str = "", offered: Iterable[tuple[str, str]] | None = None
-) -> list[Stack]:
-    """The stacks to try on that Python, best first; ``wanted`` is the one runtime that is allowed, "" for any.
-
-    ``offered`` are the (runtime, version) that a folder of wheels holds; PyPI's by RELEASES if None. Raises
-    IncompatibleError with the reason and the way out where there is none.
-    """
-    if offered is None:
-        minor = as_version(target.python)[1]
-        able = [
-            (one.runtime, one.version)
-            for one in RELEASES
-            if one.first <= minor <= one.last and target.machine in one.machines
-        ]
-    else:
-        able = sorted(offered, key=_rank)
-    chosen = [(runtime, version) for runtime, version in able if wanted in ("", runtime)]
-    if not chosen:
-        raise _none(target, wanted, offered is not None)
-    stacks = [Stack(runtime, version, _numpy(runtime, version, interpreter)) for runtime, version in chosen]
-    if offered is None and NO_WHEELS.get(target.machine) == "numpy":
-        stacks = [one for one in stacks if not one.numpy]
-    if not stacks:
-        raise _no_numpy(target, interpreter)
-    return stacks
+def fitting(target: Target) -> Release | None:
+    """The best runtime for that Python of a board, by the table."""
+    fits = (one for one in RELEASES if one.is_built_for(target) and one.loads(target.glibc, target.glibcxx))
+    return next(fits, None)
 
 
-def _rank(one: tuple[str, str]) -> tuple[int, tuple[int, ...]]:
-    return NAMES.index(one[0]), tuple(-number for number in _numbers(one[1]))
+def best_for(machine: str) -> Release | None:
+    """The best runtime for a machine, whatever Python and libraries are there."""
+    return next((one for one in RELEASES if machine in one.machines), None)
 
 
-def _numpy(runtime: str, version: str, interpreter: Interpreter) -> tuple[str, ...]:
-    """What to ask pip for, best first: nothing if the numpy of that Python serves."""
-    old = runtime == TFLITE and _numbers(version) < OLD_TFLITE
-    oldest = OLDEST_NUMPY_THEN if old else OLDEST_NUMPY
-    held = () if interpreter.environment else _numbers(interpreter.numpy)  # what ours is made of is not seen in it
-    if held >= as_version(oldest) and (held < (2,) or runtime == LITERT):
-        return ()
-    one, newest = f"numpy>={oldest},<2", f"numpy>={oldest}"
-    if runtime == TFLITE or () < held < (2,):
-        return (one,)
-    return (one, newest) if _numbers(interpreter.version) < NUMPY_2_SINCE else (newest,)
+def newest_python(machine: str) -> int:
+    """The minor version of the newest Python 3 that there is a runtime for on such machines; 0 if there is none."""
+    return max((one.last for one in RELEASES if machine in one.machines), default=0)
 
 
-def _numbers(version: str) -> Version:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-
-
-def _none(target: Target, wanted: str, folder: bool) -> IncompatibleError:
-    if folder:
-        return IncompatibleError(
-            f"the folder of wheels holds no {wanted or ' and no '.join(NAMES)}",
-            "put the runtime's wheel there, with a numpy for it and pip: see `pip download --platform`",
-        )
-    if wanted:
-        fit = [f"{one.runtime} {one.version} for Python {_span(one)} on {', '.join(one.machines)}" for one in RELEASES]
-        return IncompatibleError(
-            f"there is no {wanted} for {target.words}", f"leave out --runtime; there are {'; '.join(fit)}"
-        )
-    if target.machine == "armv7l":
-        return IncompatibleError(
-            f"there is no TFLite runtime for {target.words}: of 32-bit ones only {TFLITE} 2.14 is left, "
-            "for Python 3.9 to 3.11",
-            "put a 64-bit system on the board, or install Python 3.11 there and name it: bramble board add --python",
-        )
-    return IncompatibleError(
-        f"there is no TFLite runtime for {target.words}",
-        "install a Python from 3.9 to 3.14 on the board and name it: bramble board add --python",
-    )
-
-
-def _no_numpy(target: Target, interpreter: Interpreter) -> IncompatibleError:
-    has = f"numpy {interpreter.numpy} there does not serve" if interpreter.numpy else "there is none on the board"
-    return IncompatibleError(
-        f"PyPI has no numpy for {target.words}, and {has} ({interpreter.path})",
-        "on the board: sudo apt install python3-numpy; or give a folder that has a wheel of numpy<2: --wheels FOLDER",
-    )
-
-
-def _span(release: Release) -> str:
-    return f"3.{release.first} to 3.{release.last}"
+def litert_like(words: str) -> Release:
+    """What is known of the oldest LiteRT of the table that is not older than this one ("ai-edge-litert 2.2.1")."""
+    ours = [one for one in RELEASES if one.runtime == LITERT]
+    return next((one for one in reversed(ours) if numbers(one.number) >= numbers(words)), ours[0])

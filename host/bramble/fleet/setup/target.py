@@ -10,9 +10,20 @@ from dataclasses import dataclass
 
 from bramble.errors import IncompatibleError
 from bramble.fleet.probe.survey import Interpreter, Survey
-from bramble.fleet.setup.elf import Needs, Version, as_version
+from bramble.fleet.setup.elf import Needs
+from bramble.fleet.versions import Version, dotted, numbers
 
-MACHINES = {("arm64", 64): "aarch64", ("arm64", 32): "armv7l", ("armhf", 32): "armv7l", ("amd64", 64): "x86_64"}
+MACHINES = {  # by the userland, or the kernel where the userland is unknown, and the bits of a Python
+    ("arm64", 64): "aarch64",
+    ("arm64", 32): "armv7l",
+    ("armhf", 32): "armv7l",
+    ("amd64", 64): "x86_64",
+    ("aarch64", 64): "aarch64",
+    ("aarch64", 32): "armv7l",
+    ("armv7l", 32): "armv7l",
+    ("x86_64", 64): "x86_64",
+}
+SYSTEMS = "use a system for 64-bit ARM (arm64), 32-bit ARM (armhf) or 64-bit x86 (amd64)"
 OLDEST_PYTHON = (3, 9)  # the agent's own
 # A version of the C++ ABI came with a version of the library: GCC's "ABI Policy and Guidelines", by release of GCC.
 CXXABI_SINCE: dict[Version, Version] = {
@@ -46,37 +57,56 @@ class Target:
         return f"Python {self.python} on {self.machine}"
 
 
+@dataclass(frozen=True)
+class Obstacle:
+    """Why no runtime at all is built for a board, and what to do: named "musl", "armv6" or "architecture"."""
+
+    name: str
+    said: str
+    what_to_do: str
+
+
+def obstacle(survey: Survey) -> Obstacle | None:
+    """What no Python on that board could change; None where there may be a runtime."""
+    if survey.libc.startswith("musl"):
+        said = f"no TFLite runtime is built for {survey.libc}: all wheels are for glibc"
+        return Obstacle("musl", said, "use a system with glibc: Raspberry Pi OS, Debian, Ubuntu, or a container of one")
+    if survey.machine.startswith(("armv6", "armv5")):
+        said = f"no TFLite runtime is built for {survey.machine} (a Pi Zero or a first Pi)"
+        return Obstacle("armv6", said, "the smallest Pi that runs models is a Zero 2 W")
+    where = survey.userland or survey.machine
+    if where and not any(where == known for known, _ in MACHINES):
+        said = f"no TFLite runtime is built for {where}"
+        return Obstacle("architecture", said, SYSTEMS)
+    return None
+
+
 def target_of(survey: Survey, interpreter: Interpreter) -> Target:
     """What wheels for that Python of the board must fit. Raises IncompatibleError where none can, with the way out."""
-    if survey.machine.startswith(("armv6", "armv5")):
-        raise IncompatibleError(
-            f"no TFLite runtime is built for {survey.machine} (a Pi Zero or a first Pi)",
-            "the smallest Pi that runs models is a Zero 2 W",
-        )
-    if survey.libc.startswith("musl"):
-        raise IncompatibleError(
-            f"no TFLite runtime is built for {survey.libc}: all wheels are for glibc",
-            "use a system with glibc: Raspberry Pi OS, Debian, Ubuntu",
-        )
+    hopeless = obstacle(survey)
+    if hopeless:
+        raise IncompatibleError(hopeless.said, hopeless.what_to_do)
     if not survey.libstdcxx:
         raise IncompatibleError(
             "libstdc++ is not installed on the board, and every TFLite runtime is written in C++",
             "on the board: sudo apt install libstdc++6",
         )
-    machine = MACHINES.get((survey.userland, interpreter.bits))
-    if machine is None:
-        raise IncompatibleError(
-            f"no TFLite runtime is built for {survey.userland or survey.machine or 'this machine'} "
-            f"({interpreter.bits} bits)",
-            "use a system for 64-bit ARM (arm64), 32-bit ARM (armhf) or 64-bit x86 (amd64)",
-        )
-    return Target(
-        interpreter.tag,
-        _checked_python(interpreter),
-        machine,
-        _version(survey.libc.removeprefix("glibc")),
-        _version(survey.libstdcxx),
-    )
+    machine = machine_of(survey, interpreter.bits)
+    if not machine:
+        where = survey.userland or survey.machine or "this machine"
+        raise IncompatibleError(f"no TFLite runtime is built for {where} ({interpreter.bits} bits)", SYSTEMS)
+    python, libraries = _checked_python(interpreter), (numbers(survey.libc), numbers(survey.libstdcxx))
+    return Target(interpreter.tag, python, machine, *libraries)
+
+
+def machine_of(survey: Survey, bits: int) -> str:
+    """The machine that wheels for a Python of that many bits are named after; "" if none are made for it."""
+    return MACHINES.get((survey.userland or survey.machine, bits), "")
+
+
+def runs_agent(interpreter: Interpreter) -> bool:
+    """Whether a Python is new enough for the agent."""
+    return numbers(interpreter.version) >= OLDEST_PYTHON
 
 
 def misfits(needs: Needs, target: Target) -> list[str]:
@@ -90,11 +120,11 @@ def misfits(needs: Needs, target: Target) -> list[str]:
     cxxabi = needs.versions.get("CXXABI", ())
     found = []
     if target.glibc and glibc > target.glibc:
-        found.append(f"GLIBC_{_text(glibc)} (the board has {_text(target.glibc)})")
+        found.append(f"GLIBC_{dotted(glibc)} (the board has {dotted(target.glibc)})")
     if target.glibcxx and glibcxx > target.glibcxx:
-        found.append(f"GLIBCXX_{_text(glibcxx)} (the board has {_text(target.glibcxx)})")
+        found.append(f"GLIBCXX_{dotted(glibcxx)} (the board has {dotted(target.glibcxx)})")
     if target.glibcxx and _since(cxxabi) > target.glibcxx:
-        found.append(f"CXXABI_{_text(cxxabi)} (the board's libstdc++ is {_text(target.glibcxx)})")
+        found.append(f"CXXABI_{dotted(cxxabi)} (the board's libstdc++ is {dotted(target.glibcxx)})")
     return found
 
 
@@ -106,24 +136,14 @@ def _since(cxxabi: Version) -> Version:
 
 
 def _checked_python(interpreter: Interpreter) -> str:
-    version = _version(interpreter.version)[:2]
     if not re.fullmatch(r"cp3\d+", interpreter.tag):
         raise IncompatibleError(
             f"{interpreter.path} is {interpreter.tag or 'no CPython'}: no TFLite runtime is built for it",
             "install the system's python3, or name a plain CPython: bramble board add --python",
         )
-    if version < OLDEST_PYTHON:
+    if not runs_agent(interpreter):
         raise IncompatibleError(
-            f"{interpreter.path} is Python {interpreter.version}; Bramble needs {_text(OLDEST_PYTHON)} or later",
+            f"{interpreter.path} is Python {interpreter.version}; Bramble needs {dotted(OLDEST_PYTHON)} or later",
             "update the board's system, or install a newer Python and name it: bramble board add --python",
         )
-    return _text(version)
-
-
-def _version(text: str) -> Version:
-    match = re.match(r"\s*(\d+(?:\.\d+)*)", text)
-    return as_version(match[1]) if match else ()
-
-
-def _text(version: Version) -> str:
-    return ".".join(str(part) for part in version)
+    return dotted(numbers(interpreter.version)[:2])
