@@ -2,7 +2,7 @@
 
     ai-edge-litert 2.3.0    the fastest; needs glibc 2.34, libstdc++ 3.4.30 (Debian 12) and Python 3.10 to 3.14
     ai-edge-litert 2.1.0    the last that glibc 2.30 carries (Debian 11), and the last for Python 3.9
-    tflite-runtime 2.14.0   the last for 32-bit boards, and for glibc 2.27 on; Python 3.9 to 3.11
+    tflite-runtime 2.14.0   the last for 32-bit boards, and for glibc 2.27 on (x86: 2.29); Python 3.9 to 3.11
     tflite-runtime 2.11.0   the last that runs on 32-bit Debian 11: beside its numpy 1.19 (2.13 does not), and on its
                             glibc (2.12 does not, though it is tagged 2014)
 
@@ -50,7 +50,8 @@ class Release:
 RELEASES = (
     Release(LITERT, "2.3.0", 10, 14, ("aarch64", "x86_64"), (2, 34), (3, 4, 30)),
     Release(LITERT, "2.1.0", 9, 13, ("aarch64", "x86_64"), (2, 30), (3, 4, 26)),
-    Release(TFLITE, "2.14.0", 9, 11, ("aarch64", "armv7l", "x86_64"), (2, 27)),
+    Release(TFLITE, "2.14.0", 9, 11, ("aarch64", "armv7l"), (2, 27)),
+    Release(TFLITE, "2.14.0", 9, 11, ("x86_64",), (2, 29), (3, 4, 22)),
     Release(TFLITE, "2.11.0", 9, 9, ("armv7l",), (2, 27)),
 )
 
