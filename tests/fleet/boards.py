@@ -95,10 +95,6 @@ class Shell:
             words = [*self._start, "-c", f'{self._before}\nexec "$@"', "sh", *words]
         return self._local.run(words, stdin, min(timeout_s, self._patience_s))
 
-    def size(self, path: str) -> int | None:
-        """Never asked."""
-        raise NotImplementedError
-
     def put(self, source: Path, target: str) -> None:
         """Never asked."""
         raise NotImplementedError

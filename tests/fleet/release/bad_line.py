@@ -13,7 +13,7 @@ class BadLine:
     def __init__(self, inner: Connection, change: Callable[[Iterable[bytes]], Iterable[bytes]] = lambda it: it) -> None:
         """Wrap ``inner``."""
         self.root = inner.root
-        self.size, self.put, self.rename, self.close = inner.size, inner.put, inner.rename, inner.close
+        self.put, self.rename, self.close = inner.put, inner.rename, inner.close
         self._inner, self._change = inner, change
         self.runs = 0
 

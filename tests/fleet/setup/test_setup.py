@@ -104,10 +104,6 @@ class Breaking:
         kind = f"ask {b'.whl' in stdin} {held}" if stdin else f"run {argv[1]} {argv[-1].rpartition('/')[2][:10]}"
         return self._use(kind, lambda: self.inner.run(argv, stdin, timeout_s))
 
-    def size(self, path: str) -> int | None:
-        """Look at a file."""
-        return self.inner.size(path)
-
     def put(self, source: Path, target: str) -> None:
         """Upload, or break."""
         self._use(f"put {source.name}", lambda: [self.inner.put(source, target)])

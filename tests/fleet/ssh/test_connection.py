@@ -81,7 +81,6 @@ def test_root_below_home(server: Server, tmp_path: Path) -> None:
     with connect(board_of(server, f"~/{tmp_path.name}")) as connection:
         connection.put(tmp_path / "source", f"{connection.root}/a b/part")
         connection.rename(f"{connection.root}/a b/part", f"{connection.root}/a b/whole")
-        assert connection.size(f"{connection.root}/a b/whole") == 7
         assert connection.run(["cat", f"{connection.root}/a b/whole"], b"", 30).stdout == b"content"
     assert (server.home / tmp_path.name / "a b/whole").read_bytes() == b"content"
 
@@ -117,8 +116,6 @@ def test_everything_fails_cleanly_on_a_dead_link(link: SshConnection, tmp_path: 
     with pytest.raises(UnreachableError):
         link.run(["true"], b"", 10)
     with pytest.raises(UnreachableError):
-        link.size("/etc/hostname")
-    with pytest.raises(UnreachableError):
         link.put(tmp_path / "file", f"{tmp_path}/copy")
     with pytest.raises(UnreachableError):
         link.rename(f"{tmp_path}/file", f"{tmp_path}/copy")
@@ -131,11 +128,11 @@ def test_server_that_falls_silent(ssh_board: Board, monkeypatch: pytest.MonkeyPa
     with connect(ssh_board) as link:
         assert isinstance(link, SshConnection)
         session = session_of(link)
-        assert link.size("/etc/hostname")
+        link.put(Path("/etc/hostname"), f"{link.root}/a")
         os.kill(session, signal.SIGSTOP)
         try:
             with pytest.raises(UnreachableError, match="the connection broke"):
-                link.size("/etc/hostname")
+                link.put(Path("/etc/hostname"), f"{link.root}/b")
             started = time.monotonic()
             with pytest.raises(UnreachableError, match="no answer in time"):
                 link.run(["true"], b"", 1.0)
@@ -169,7 +166,7 @@ def test_server_without_sftp(own_server: Server, root: Path) -> None:
     own_server.start(extra="")
     with connect(board_of(own_server, root)) as connection:
         with pytest.raises(UnreachableError, match="offers no SFTP") as caught:
-            connection.size("/etc/hostname")
+            connection.put(Path("/etc/hostname"), f"{root}/hostname")
         assert connection.run(["true"], b"", 30).status == 0
     assert "openssh-server" in caught.value.hint
 
@@ -192,14 +189,14 @@ def test_two_pushes_make_the_same_folder(server: Server, root: Path, tmp_path: P
     board = board_of(server, root)
     with connect(board) as one, connect(replace(board, name="other")) as two:
         assert isinstance(one, SshConnection)
-        seen = one._files.stat
+        exists = one._files._exists
 
-        def late(path: str) -> object:
-            found = seen(path)
-            if path == str(root) and found is None:
+        def late(path: str) -> bool:
+            found = exists(path)
+            if path == str(root) and not found:
                 two.put(tmp_path / "file", f"{root}/theirs")
             return found
 
-        one._files.stat = late  # type: ignore[method-assign,assignment]
+        one._files._exists = late  # type: ignore[method-assign]
         one.put(tmp_path / "file", f"{root}/ours")
     assert sorted(path.name for path in root.iterdir()) == ["ours", "theirs"]

@@ -87,10 +87,6 @@ class SshConnection:
             else:
                 _wait(channel, min(1.0, deadline.left()))
 
-    def size(self, path: str) -> int | None:
-        """The size of a file, None where there is none."""
-        return self._files.size(path)
-
     def put(self, source: Path, target: str) -> None:
         """Upload a file with pipelined writes; what arrived of one that does not fit is removed."""
         self._files.put(source, target)

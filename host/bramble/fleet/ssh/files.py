@@ -5,7 +5,6 @@ A relative path is below the folder where the session starts, which is the same 
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,11 +31,6 @@ class SshFiles:
         self._board, self._link = board, link
         self._opened: tuple[paramiko.SFTPClient, paramiko.Channel] | None = None
 
-    def size(self, path: str) -> int | None:
-        """The size of a file, None where there is none."""
-        found = self.stat(path)
-        return found.st_size if found is not None and stat.S_ISREG(found.st_mode or 0) else None
-
     def put(self, source: Path, target: str) -> None:
         """Upload a file with pipelined writes; what arrived of one that does not fit is removed."""
         self._make_folder(dirname(target))
@@ -62,17 +56,17 @@ class SshFiles:
         with self._doing(f"write {target}") as sftp:
             sftp.posix_rename(source, target)
 
-    def stat(self, path: str) -> paramiko.SFTPAttributes | None:
-        """What is at a path, None where nothing is."""
+    def _exists(self, path: str) -> bool:
         with self._doing(f"look at {path}") as sftp:
             try:
-                return sftp.stat(path)
+                sftp.stat(path)
             except FileNotFoundError:
-                return None
+                return False
+            return True
 
     def _make_folder(self, folder: str) -> None:
         missing = []
-        while folder and self.stat(folder) is None:
+        while folder and not self._exists(folder):
             missing.append(folder)
             folder = dirname(folder)
         for path in reversed(missing):
@@ -80,7 +74,7 @@ class SshFiles:
                 try:
                     sftp.mkdir(path)
                 except OSError:
-                    if self.stat(path) is None:  # it is there if another push was faster
+                    if not self._exists(path):  # it is there if another push was faster
                         raise
 
     def _sftp(self) -> tuple[paramiko.SFTPClient, paramiko.Channel]:
