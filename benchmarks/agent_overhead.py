@@ -20,7 +20,7 @@ from bramble.bundle import find_bundle, load_bundle
 from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
 from bramble.fleet.inventory import local_board
-from bramble.fleet.push import push
+from bramble.fleet.release.push import push
 from bramble_agent.timing import percentile
 from bramble_agent.wire import BenchAnswer, BenchAsk
 

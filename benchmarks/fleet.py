@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from bramble.bundle import load_bundle
 from bramble.deploy import put
 from bramble.events import OnEvent
-from bramble.fleet.push import How, Pushed
+from bramble.fleet.release.push import How, Pushed
 from bramble.fleet.rollout import each
 from bramble.fleet.types import Board
 from bramble_agent.bundle import Bundle

@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from bramble.bundle import load_bundle  # noqa: E402
 from bramble.fleet.connect import connect  # noqa: E402
-from bramble.fleet.push import push  # noqa: E402
+from bramble.fleet.release.push import push  # noqa: E402
 from bramble.fleet.types import Board, Connection  # noqa: E402
 from bramble.pipeline import Options, build  # noqa: E402
 from bramble.reading import ReadRecipe  # noqa: E402

@@ -162,8 +162,9 @@ def ssh_agent(path: Path) -> Iterator[None]:
     before = dict(os.environ)
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
     try:
-        while not path.exists():
-            time.sleep(0.01)
+        with socket.socket(socket.AF_UNIX) as knock:
+            while knock.connect_ex(os.fsencode(path)):  # the file is there before anybody listens
+                time.sleep(0.01)
         os.environ["SSH_AUTH_SOCK"] = str(path)
         yield
     finally:

@@ -32,33 +32,35 @@ AGENT_FLOORS = (
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
-    "bramble.compress bramble.fleet "
-    "bramble.fleet.operators bramble.fleet.feed bramble.report "
+    "bramble.compress bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
+    "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.fleet.ssh_config bramble.fleet.known_hosts bramble.fleet.ssh_link bramble.fleet.ssh_watch",
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh_keys "
-    "bramble.fleet.survey bramble.fleet.records bramble.fleet.silicon bramble.fleet.cameras "
-    "bramble.fleet.elf bramble.fleet.proof_model bramble.report.units bramble.report.fitting",
+    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch",
+    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys "
+    "bramble.fleet.probe.survey bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.cameras "
+    "bramble.fleet.setup.elf bramble.fleet.setup.proof_model bramble.report.units bramble.report.fitting",
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
-    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.jump bramble.fleet.ssh_files "
-    "bramble.fleet.agent_zip bramble.fleet.describe bramble.fleet.finding bramble.fleet.target "
+    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh.jump bramble.fleet.ssh.files "
+    "bramble.fleet.agent_zip bramble.fleet.probe.describe bramble.fleet.findings.finding bramble.fleet.setup.target "
     "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
-    "bramble.fleet.coding bramble.fleet.ssh_login bramble.reporter bramble.low_rank bramble.rewire "
+    "bramble.fleet.release.coding bramble.fleet.ssh.login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe "
-    "bramble.fleet.fits bramble.fleet.board_findings bramble.report.survey_table bramble.report.verdict "
-    "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.runtimes bramble.fleet.wheels "
+    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe.probe "
+    "bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
+    "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
-    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize bramble.fleet.ssh "
-    "bramble.density bramble.fleet.signing bramble.fleet.gate bramble.fleet.kept bramble.fleet.send "
-    "bramble.fleet.python_findings bramble.fleet.choose bramble.report.facts bramble.report.page",
-    "bramble.fleet.push bramble.fleet.connect bramble.fleet.findings bramble.fleet.setup bramble.datasets "
-    "bramble.scores bramble.sensitivity bramble.surgeon "
+    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize "
+    "bramble.fleet.ssh.connection bramble.density bramble.fleet.release.signing bramble.fleet.release.gate "
+    "bramble.fleet.release.kept bramble.fleet.release.send "
+    "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.report.facts bramble.report.page",
+    "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.choose "
+    "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon "
     "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
+    "bramble.fleet.setup.setup "
     "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
@@ -134,18 +136,11 @@ THIRD_PARTY = {
     "bramble.compress": "keras numpy",
     "bramble.stages": "keras numpy",
     "bramble.pipeline": "keras numpy",
-    "bramble.fleet.coding": "numpy",
-    "bramble.fleet.elf": "elftools",
-    "bramble.fleet.wheels": "packaging",
-    "bramble.fleet.proof_model": "flatbuffers ai_edge_litert",
+    "bramble.fleet.release.coding": "numpy",
+    "bramble.fleet.setup.elf": "elftools",
+    "bramble.fleet.setup.wheels": "packaging",
+    "bramble.fleet.setup.proof_model": "flatbuffers ai_edge_litert",
     "bramble.fleet.ssh": "paramiko",
-    "bramble.fleet.ssh_login": "paramiko",
-    "bramble.fleet.ssh_files": "paramiko",
-    "bramble.fleet.ssh_config": "paramiko",
-    "bramble.fleet.ssh_keys": "paramiko",
-    "bramble.fleet.ssh_link": "paramiko",
-    "bramble.fleet.ssh_watch": "paramiko",
-    "bramble.fleet.jump": "paramiko",
     "bramble.fleet.inventory": "tomlkit",
     "bramble.report.table": "rich",
     "bramble.report.fitting": "rich",

@@ -85,7 +85,7 @@ def full_disks(rig: Rig, times: int) -> Iterator[Outcome]:
             with filler.open("wb") as file:
                 file.write(b"\0" * max(0, free // 4096 * 4096))
             operation = ("push c", "push c", "rollback")[number % 3]
-            with patch("bramble.fleet.push.check_fit"):  # else the host does not even try
+            with patch("bramble.fleet.release.push.check_fit"):  # else the host does not even try
                 said = rig.operate(rig.board(root), operation)
             whole = rig.runs_whole(root)
             filler.unlink()

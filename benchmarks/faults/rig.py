@@ -18,7 +18,7 @@ from bramble.bundle import load_bundle  # noqa: E402
 from bramble.errors import BrambleError  # noqa: E402
 from bramble.fleet.connect import connect  # noqa: E402
 from bramble.fleet.inventory import local_board  # noqa: E402
-from bramble.fleet.push import push, rollback  # noqa: E402
+from bramble.fleet.release.push import push, rollback  # noqa: E402
 from bramble.fleet.types import Board, Connection  # noqa: E402
 from bramble_agent.bundle import Bundle, open_bundle  # noqa: E402
 from bramble_agent.errors import AgentError  # noqa: E402

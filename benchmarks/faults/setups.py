@@ -16,10 +16,10 @@ from links import _sessions, _wait_for_sessions
 from rig import Outcome, Rig
 
 from bramble.errors import BrambleError
-from bramble.fleet.choose import Wish
 from bramble.fleet.connect import connect
-from bramble.fleet.probe import survey
-from bramble.fleet.setup import pythons_of, set_up
+from bramble.fleet.probe.probe import survey
+from bramble.fleet.setup.choose import Wish
+from bramble.fleet.setup.setup import pythons_of, set_up
 from bramble.fleet.types import Board
 from proxy import Faults, proxied
 from serving import Server, board_of, serving

@@ -13,7 +13,7 @@ from bramble.errors import RolledBackError
 from bramble.events import Note, OnEvent, Sent, Step
 from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
-from bramble.fleet.push import How, Pushed, push
+from bramble.fleet.release.push import How, Pushed, push
 from bramble.fleet.types import Board, Connection
 from bramble.report.facts import OnBoard
 from bramble_agent.bundle import Bundle

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.fleet.coding import difference
+from bramble.fleet.release.coding import difference
 from bramble_agent import decoding
 from bramble_agent.decoding import decode_stream, summed
 from bramble_agent.errors import CutShort, RuntimeMissing

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from bramble.fleet.agent_zip import agent_zip
-from bramble.fleet.proof_model import proof
+from bramble.fleet.setup.proof_model import proof
 from bramble_agent import install as module
 from bramble_agent.codec import encode
 from bramble_agent.errors import AgentError, BadRequest, RuntimeMissing, StorageFailed

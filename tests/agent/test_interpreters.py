@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bramble.fleet.coding import difference
+from bramble.fleet.release.coding import difference
 from bramble_agent.codec import decode, encode
 from bramble_agent.wire import WIRE_VERSION, BenchAnswer, ErrorAnswer, ProbeAnswer, VerifyAnswer
 from bramble_agent.wire_release import Piece, ReleaseAnswer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.fleet.proof_model import BIAS, INPUT, OUTPUT, WEIGHTS, proof
+from bramble.fleet.setup.proof_model import BIAS, INPUT, OUTPUT, WEIGHTS, proof
 from bramble_agent import prove as module
 from bramble_agent.errors import RuntimeMissing
 from bramble_agent.prove import Proved, prove

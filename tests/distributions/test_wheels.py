@@ -43,7 +43,7 @@ def test_host_wheel_holds_three_packages(tmp_path: Path) -> None:
     }
     wanted = {
         "bramble/report/templates/page.html.j2",
-        "bramble/fleet/probe.sh",
+        "bramble/fleet/probe/probe.sh",
         "bramble_zoo/recipes/digits-int8.toml",
         "bramble_agent/__main__.py",
     }

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bramble.fleet.local import LocalConnection
-from bramble.fleet.survey import Interpreter, Survey
+from bramble.fleet.probe.survey import Interpreter, Survey
 from bramble.fleet.types import Board, Done
 
 SHELLS = {"sh": ["sh"], "dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"]}
@@ -94,10 +94,6 @@ class Shell:
         if self._before:
             words = [*self._start, "-c", f'{self._before}\nexec "$@"', "sh", *words]
         return self._local.run(words, stdin, min(timeout_s, self._patience_s))
-
-    def size(self, path: str) -> int | None:
-        """Never asked."""
-        raise NotImplementedError
 
     def put(self, source: Path, target: str) -> None:
         """Never asked."""

@@ -11,8 +11,8 @@ from types import FrameType
 import pytest
 
 from bramble.bundle import load_bundle
-from bramble.fleet import ssh_config
 from bramble.fleet.connect import connect
+from bramble.fleet.ssh import config as ssh_config
 from bramble.fleet.types import LOCAL, Board, Connection
 from bramble_agent.bundle import Bundle
 from making import make_bundle

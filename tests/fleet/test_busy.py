@@ -16,7 +16,7 @@ from bramble.errors import BoardBusyError, UnreachableError
 from bramble.events import Event
 from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
-from bramble.fleet.push import How, push
+from bramble.fleet.release.push import How, push
 from bramble.fleet.types import Board
 from bramble_agent.bundle import Bundle
 from bramble_agent.lease import leased

@@ -10,7 +10,7 @@ import pytest
 from bramble.errors import UnreachableError
 from bramble.fleet.connect import connect
 from bramble.fleet.local import LocalConnection
-from bramble.fleet.ssh import SshConnection
+from bramble.fleet.ssh.connection import SshConnection
 from bramble.fleet.types import Board
 from serving import Server, board_of
 

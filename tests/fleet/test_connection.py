@@ -166,7 +166,6 @@ def test_put_is_identical(connection: Connection, tmp_path: Path) -> None:
     connection.put(source, target)
     told = subprocess.run(["sha256sum", target], check=True, capture_output=True, text=True).stdout
     assert told.split()[0].lstrip("\\") == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert connection.size(target) == 30_000_003
 
 
 def test_put_replaces(connection: Connection, tmp_path: Path) -> None:
@@ -176,16 +175,6 @@ def test_put_replaces(connection: Connection, tmp_path: Path) -> None:
         (tmp_path / "source").write_bytes(content)
         connection.put(tmp_path / "source", target)
         assert Path(target).read_bytes() == content
-
-
-def test_size(connection: Connection, root: Path) -> None:
-    """A file has its size; what is not there, and a folder, have none."""
-    root.mkdir(parents=True)
-    (root / "five").write_bytes(b"12345")
-    assert connection.size(f"{root}/five") == 5
-    assert connection.size(f"{root}/none") is None
-    assert connection.size(f"{root}/none/below") is None
-    assert connection.size(str(root)) is None
 
 
 def test_rename_replaces(connection: Connection, root: Path) -> None:
@@ -212,15 +201,13 @@ NAMES = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"
 @example(folder="'\"`\\", name="*", content=b"3")
 @example(folder="\n", name="~", content=b"4")
 def test_any_path(connection: Connection, root: Path, folder: str, name: str, content: bytes) -> None:
-    """Whatever a path is called, a file is put there, seen, renamed, read and nothing else happens."""
+    """Whatever a path is called, a file is put there, renamed, read and nothing else happens."""
     source = root.parent / "source"
     source.parent.mkdir(exist_ok=True)
     source.write_bytes(content)
     path = f"{root}/{folder}/{name}"
-    assert connection.size(path) is None
     connection.put(source, f"{path}.part")
     connection.rename(f"{path}.part", path)
-    assert connection.size(path) == len(content)
     assert [found.name for found in (root / folder).iterdir()] == [name]
     assert connection.run(["cat", path], b"", 30).stdout == content
     shutil.rmtree(root)

@@ -12,7 +12,7 @@ from bramble.deploy import Measure, bring, deploy, measure
 from bramble.errors import IncompatibleError, RolledBackError
 from bramble.events import Event, Note, Sent
 from bramble.fleet.connect import connect
-from bramble.fleet.push import How, push
+from bramble.fleet.release.push import How, push
 from bramble.fleet.types import Board, Connection
 from bramble_agent.bundle import Bundle
 from making import PICTURES, make_bundle, make_golden, make_model

@@ -14,7 +14,7 @@ from bramble.bundle import load_bundle
 from bramble.deploy import put
 from bramble.errors import StorageError, UnreachableError
 from bramble.events import Event, OnEvent, Sent, Step
-from bramble.fleet.push import How, Pushed
+from bramble.fleet.release.push import How, Pushed
 from bramble.fleet.rollout import Outcome, Rollout, Waves, each, in_waves
 from bramble.fleet.types import Board
 from making import bundle_digest, make_bundle, make_golden
@@ -73,7 +73,7 @@ def test_dead_full_and_hung(
     servers: list[Server], boards: list[Board], bundle_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stopped server, a disk that takes nothing and a frozen server are three errors; thirteen boards are served."""
-    monkeypatch.setattr("bramble.fleet.ssh_config.CONNECT_S", 10.0)
+    monkeypatch.setattr("bramble.fleet.ssh.config.CONNECT_S", 10.0)
     bundle = load_bundle(bundle_path)
     boards[3] = replace(boards[3], root="/proc/nowhere")
     servers[14].stop()

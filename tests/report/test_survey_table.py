@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bramble.fleet.findings import findings
+from bramble.fleet.findings.findings import findings
 from bramble.report.survey_table import render_survey
 from fleet.boards import interpreter, ready
 

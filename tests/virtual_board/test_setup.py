@@ -14,11 +14,11 @@ from bramble.bundle import load_bundle
 from bramble.deploy import Measure, deploy
 from bramble.errors import IncompatibleError, StorageError, UnreachableError
 from bramble.events import Event, Note
-from bramble.fleet.choose import Wish
 from bramble.fleet.connect import connect
 from bramble.fleet.inventory import boards
-from bramble.fleet.probe import survey
-from bramble.fleet.setup import Ready, pythons_of, set_up
+from bramble.fleet.probe.probe import survey
+from bramble.fleet.setup.choose import Wish
+from bramble.fleet.setup.setup import Ready, pythons_of, set_up
 from bramble.fleet.types import Board
 from making import make_bundle
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from bramble.fleet.connect import connect
-from bramble.fleet.findings import findings
-from bramble.fleet.probe import survey
-from bramble.fleet.survey import Survey
+from bramble.fleet.findings.findings import findings
+from bramble.fleet.probe.probe import survey
+from bramble.fleet.probe.survey import Survey
 from bramble.fleet.types import Board
 
 from .conftest import StartBoard
@@ -34,16 +34,16 @@ class Expected:
 
 EXPECTED = {
     "arm64_board": Expected(
-        "Broadcom BCM2711", "4 × Cortex-A72", "arm64", "glibc 2.36", "3.4.30", "3.11.2", "ai-edge-litert"
+        "Broadcom BCM2711", "4 × Cortex-A72", "arm64", "glibc 2.36", "3.4.30", "3.11.2", "ai-edge-litert 2.3.0"
     ),
     "armhf_board": Expected(
-        "Broadcom BCM2836", "4 × Cortex-A7", "armhf", "glibc 2.36", "3.4.30", "3.11.2", "tflite-runtime 'numpy<2'"
+        "Broadcom BCM2836", "4 × Cortex-A7", "armhf", "glibc 2.36", "3.4.30", "3.11.2", "tflite-runtime 2.14.0"
     ),
     "bullseye_board": Expected(
-        "Broadcom BCM2711", "4 × Cortex-A72", "arm64", "glibc 2.31", "3.4.28", "3.9.2", "ai-edge-litert==2.1.0"
+        "Broadcom BCM2711", "4 × Cortex-A72", "arm64", "glibc 2.31", "3.4.28", "3.9.2", "ai-edge-litert 2.1.0"
     ),
     "trixie_board": Expected(
-        "Broadcom BCM2711", "4 × Cortex-A72", "arm64", "glibc 2.41", "3.4.33", "3.13.5", "ai-edge-litert"
+        "Broadcom BCM2711", "4 × Cortex-A72", "arm64", "glibc 2.41", "3.4.33", "3.13.5", "ai-edge-litert 2.3.0"
     ),
 }
 

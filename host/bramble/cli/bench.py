@@ -97,7 +97,7 @@ def _job(path: Path, runs: Path, how: How, switch: bool) -> Job[Reported]:
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import deploy, measure
     from bramble.events import Step
-    from bramble.fleet.signing import signed
+    from bramble.fleet.release.signing import signed
     from bramble.report.facts import make_report
     from bramble.report.files import write_report
 

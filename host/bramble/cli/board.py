@@ -12,9 +12,9 @@ from bramble.cli import options
 from bramble.cli.screen import show, show_error, show_json
 
 if TYPE_CHECKING:
-    from bramble.fleet.finding import Finding
-    from bramble.fleet.known_hosts import Known
-    from bramble.fleet.survey import Survey
+    from bramble.fleet.findings.finding import Finding
+    from bramble.fleet.probe.survey import Survey
+    from bramble.fleet.ssh.known_hosts import Known
     from bramble.fleet.types import Board
 
 app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args_is_help=True, rich_markup_mode=None)
@@ -37,7 +37,7 @@ def add(
 ) -> None:
     """Log in to a board once, pin its host key after showing it, and remember it."""
     from bramble.fleet.inventory import boards, check_name, parse_address, save_board
-    from bramble.fleet.ssh_login import host_key_of, known_keys
+    from bramble.fleet.ssh.login import host_key_of, known_keys
     from bramble.fleet.types import Board
 
     check_name(name)
@@ -120,7 +120,7 @@ def remove(board: options.BoardName) -> None:
 
 
 def _pinned(host_key: str) -> str:
-    from bramble.fleet.ssh_login import fingerprint
+    from bramble.fleet.ssh.login import fingerprint
 
     try:
         return fingerprint(host_key) if host_key else ""
@@ -152,16 +152,16 @@ def _look(board: Board, with_agent: bool) -> _Seen:
     """Look at a board by its shell alone, then, if wanted, ask the agent; a board without Python gives no answer."""
     from bramble.fleet.ask import ask
     from bramble.fleet.connect import connect
-    from bramble.fleet.findings import findings
-    from bramble.fleet.fits import agent_runs
-    from bramble.fleet.probe import survey
+    from bramble.fleet.findings.findings import findings
+    from bramble.fleet.probe.probe import survey
+    from bramble.fleet.setup.target import runs_agent
     from bramble_agent.codec import encode
     from bramble_agent.wire import ProbeAnswer, ProbeAsk
 
     with connect(board) as connection:
         seen = survey(connection, pythons=[board.python], name=board.name)
         answer = None
-        if with_agent and agent_runs(seen):
+        if with_agent and any(one.named and runs_agent(one) for one in seen.pythons):
             answer = encode(ask(connection, board, ProbeAsk(connection.root), ProbeAnswer))
     return _Seen(seen, findings(seen), answer)
 
@@ -175,7 +175,7 @@ def _trust(place: str, host_key: str, expected: str, known: Known) -> None:
     import sys
 
     from bramble.errors import HostKeyError
-    from bramble.fleet.ssh_login import fingerprint
+    from bramble.fleet.ssh.login import fingerprint
 
     seen = fingerprint(host_key)
     if expected and expected != seen:

@@ -14,7 +14,7 @@ from bramble.cli.screen import show, show_json
 if TYPE_CHECKING:
     from bramble.cli.many import Telling
     from bramble.events import OnEvent
-    from bramble.fleet.push import Pushed
+    from bramble.fleet.release.push import Pushed
     from bramble.fleet.types import Board
 
 DIFFERS = "it does not give the golden answers"
@@ -40,9 +40,9 @@ def push(
     """
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import put
-    from bramble.fleet.push import How
+    from bramble.fleet.release.push import How
+    from bramble.fleet.release.signing import signed
     from bramble.fleet.rollout import Waves
-    from bramble.fleet.signing import signed
 
     checked, asked = load_bundle(find_bundle(bundle)), asked_for(boards)
 

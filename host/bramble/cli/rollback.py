@@ -27,7 +27,7 @@ def rollback(
     Only if it is whole and gives its golden answers; a second rollback returns. Exit code 2 where there is none.
     """
     from bramble.fleet.connect import connect
-    from bramble.fleet.push import rollback as back
+    from bramble.fleet.release.push import rollback as back
     from bramble.fleet.rollout import Waves
     from bramble_agent.codec import encode
 

@@ -30,11 +30,11 @@ def setup(
     in use on the board stays so until the new environment has run a model. Repeat it at will.
     """
     from bramble.errors import UsageError
-    from bramble.fleet.choose import Wish
     from bramble.fleet.connect import connect
-    from bramble.fleet.probe import survey
-    from bramble.fleet.runtimes import NAMES
-    from bramble.fleet.setup import pythons_of, refuse_local, set_up
+    from bramble.fleet.probe.probe import survey
+    from bramble.fleet.setup.choose import Wish
+    from bramble.fleet.setup.runtimes import NAMES
+    from bramble.fleet.setup.setup import pythons_of, refuse_local, set_up
     from bramble.report.units import si
 
     if runtime not in ("", *NAMES):

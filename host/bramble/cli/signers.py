@@ -22,7 +22,7 @@ def signers(
     from bramble.errors import UsageError
     from bramble.fleet.connect import connect
     from bramble.fleet.inventory import find_board
-    from bramble.fleet.signing import allow_anybody, allow_signers
+    from bramble.fleet.release.signing import allow_anybody, allow_signers
 
     known = find_board(board)
     if (file is None) != remove:

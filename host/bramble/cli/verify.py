@@ -33,7 +33,7 @@ def verify(
     """
     from bramble.bundle import find_bundle, load_bundle
     from bramble.deploy import put
-    from bramble.fleet.push import How
+    from bramble.fleet.release.push import How
     from bramble.fleet.rollout import Waves
     from bramble_agent.codec import encode
 

@@ -22,6 +22,6 @@ def connect(board: Board) -> Iterator[Connection]:
 def _open(board: Board) -> Connection:
     if not board.host:
         return LocalConnection(board)
-    from bramble.fleet.ssh import SshConnection
+    from bramble.fleet.ssh.connection import SshConnection
 
     return SshConnection(board)

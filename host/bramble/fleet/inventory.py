@@ -169,7 +169,7 @@ def parse_address(address: str) -> tuple[str, str, int]:
     What the address does not say is what that configuration says, else the user's own name and port 22.
     Raises UsageError, which repeats the address only if it cannot hold a password.
     """
-    from bramble.fleet.ssh_config import way_to
+    from bramble.fleet.ssh.config import way_to
 
     match = ADDRESS.fullmatch(address)
     port = int(match["port"] or 22) if match else 0

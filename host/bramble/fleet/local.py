@@ -45,11 +45,6 @@ class LocalConnection:
                 process.kill()
                 raise
 
-    def size(self, path: str) -> int | None:
-        """The size of a file, None where there is none."""
-        with _storage(f"look at {path}"):
-            return Path(path).stat().st_size if Path(path).is_file() else None
-
     def put(self, source: Path, target: str) -> None:
         """Copy a file; what arrived of one that does not fit is removed."""
         with _storage(f"write {target}"):

@@ -66,10 +66,6 @@ class Connection(Protocol):
         """
         ...
 
-    def size(self, path: str) -> int | None:
-        """The size of a file in bytes, None where there is none. Raises StorageError, UnreachableError."""
-        ...
-
     def put(self, source: Path, target: str) -> None:
         """Copy a file there, making its folder. Raises StorageError where it does not fit, UnreachableError."""
         ...

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bramble.fleet.finding import Finding
-from bramble.fleet.survey import Interpreter, Survey
+from bramble.fleet.findings.finding import Finding
+from bramble.fleet.probe.survey import Interpreter, Survey
 from bramble.report.units import duration, si
 
 MARKS = {"problem": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "cyan")}
