@@ -50,11 +50,11 @@ def one_epoch(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with wheels of the runtime, NumPy and pip that are installed here; not to be changed."""
+    """A folder with wheels of the runtime, NumPy, Pillow and pip that are installed here; not to be changed."""
     from wheelhouse import repack
 
     folder = tmp_path_factory.mktemp("wheels")
-    for name in ("ai-edge-litert", "numpy"):
+    for name in ("ai-edge-litert", "numpy", "pillow"):
         repack(name, folder)
     repack("pip", folder, pure=True)
     return folder

@@ -23,10 +23,10 @@ AGENT_FLOORS = (
     "bramble_agent.lease "
     "bramble_agent.memory "
     "bramble_agent.energy bramble_agent.prove",
-    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself bramble_agent.install",
+    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself",
     "bramble_agent.golden bramble_agent.remembered",
     "bramble_agent.verify bramble_agent.bench bramble_agent.retention",
-    "bramble_agent.release",
+    "bramble_agent.release bramble_agent.install",
     "bramble_agent.__main__",
 )
 # ---- the wall: nothing below exists on a board

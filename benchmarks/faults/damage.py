@@ -23,7 +23,7 @@ class Flipping:
     def __init__(self, inner: Connection, at: float, bit: int) -> None:
         """``at`` is where, as a share of what follows the request."""
         self.root, self._inner, self._at, self._bit = inner.root, inner, at, bit
-        self.size, self.put, self.rename, self.close = inner.size, inner.put, inner.rename, inner.close
+        self.put, self.rename, self.close = inner.put, inner.rename, inner.close
 
     def run(self, argv: Sequence[str], stdin: bytes | Iterable[bytes], timeout_s: float) -> Done:
         """Pass a question on as it is, files with one bit changed."""

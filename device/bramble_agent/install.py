@@ -1,8 +1,8 @@
 """A TFLite runtime into a private environment, from wheels that lie here: proved first, then switched to by one rename.
 
-    <root>/wheels/<sha256>/<file>    what the host sent
-    <root>/venvs/<digest>/           environments, with bramble.json: what was asked, and what came of it
-    <root>/venv                      symbolic link to the one in use
+    <root>/blobs/<sha256>      wheels, as the host sent them (``store``)
+    <root>/venvs/<digest>/     environments, with bramble.json: what was asked, and what came of it
+    <root>/venv                symbolic link to the one in use
 
 The environment sees the system's packages (picamera2 comes from apt). pip is one of the wheels and runs out of its own
 file, so neither pip nor python3-venv must be installed, and nothing is fetched: every wheel is pinned by its sha256.
@@ -18,21 +18,21 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .bundle import sha256_file
 from .errors import AgentError, BadRequest, StorageFailed
-from .files import point, sync, write_whole
+from .files import check_sha256, point, sync, write_whole
 from .locking import locked
 from .prove import Proved, prove
+from .retention import needed
+from .store import clear, missing, unfinished
 from .wire_install import InstallAnswer, InstallAsk, WheelFact
 
 MARKER = "bramble.json"
 WAIT_S = 900.0
-GIVEN_UP_S = 86_400
 PIP = (
     *("--isolated", "install", "--no-index", "--require-hashes", "--no-deps", "--ignore-installed", "--no-compile"),
     *("--no-cache-dir", "--disable-pip-version-check", "--no-warn-script-location", "--quiet"),
@@ -54,10 +54,10 @@ def install(ask: InstallAsk) -> InstallAnswer:
             found = _in_use(root, ask)
             if found:
                 return found
-            missing = tuple(one.sha256 for one in (*ask.wheels, ask.pip) if not _is_whole(root, one))
-            if missing:
-                return InstallAnswer(False, missing, "", "", "", False)
-            return _installed(root, ask)
+            absent = _missing(root, (*ask.wheels, ask.pip))
+            if absent:
+                return replace(NOT_READY, missing=absent, parts=unfinished(root))
+            return _installed(root, ask, ask.pip)
     except OSError as error:
         raise _storage(root, error.strerror or str(error)) from error
 
@@ -75,7 +75,7 @@ def _in_use(root: Path, ask: InstallAsk) -> InstallAnswer | None:
     return InstallAnswer(True, (), str(python), proved.runtime, proved.numpy, False)
 
 
-def _installed(root: Path, ask: InstallAsk) -> InstallAnswer:
+def _installed(root: Path, ask: InstallAsk, pip: WheelFact) -> InstallAnswer:
     folder = root / "venvs"
     for left in folder.glob(".fresh-*"):  # of a setup that was killed: we are alone
         shutil.rmtree(left, ignore_errors=True)
@@ -83,22 +83,22 @@ def _installed(root: Path, ask: InstallAsk) -> InstallAnswer:
     proved = _works(target, ask)
     if not proved:
         target = _free(target)
-        proved = _built(target, root, ask)
+        proved = _built(target, root, ask, pip)
     _mark(target, ask)
     before = _switch(root, target)
     for other in folder.iterdir() if before != target.name else ():
         if other.is_dir() and other.name not in (target.name, before):
             shutil.rmtree(other, ignore_errors=True)
-    _clean(root / "wheels", {one.sha256 for one in ask.wheels} | {ask.pip.sha256 if ask.pip else ""})
+    clear(root, needed(root))  # wheels that nobody asked for lately
     return InstallAnswer(True, (), str(root / "venv/bin/python"), proved.runtime, proved.numpy, True)
 
 
-def _built(target: Path, root: Path, ask: InstallAsk) -> Proved:
+def _built(target: Path, root: Path, ask: InstallAsk, pip: WheelFact) -> Proved:
     """Make a new environment, which appears at ``target`` whole and proved."""
     fresh = target.with_name(f".fresh-{os.getpid()}")
     try:
         _make_venv(fresh)
-        _pip_install(fresh, root, ask)
+        _pip_install(fresh, root, ask, pip)
         proved = prove(fresh / "bin/python", ask.proof, ask.runtime)
         _mark(fresh, ask)
         os.sync()
@@ -114,14 +114,15 @@ def _make_venv(fresh: Path) -> None:
         raise _failed("python3 -m venv", done, fresh, "on the board: sudo apt install python3-venv")
 
 
-def _pip_install(fresh: Path, root: Path, ask: InstallAsk) -> None:
-    lines = [f"{_place(root, one).as_uri()} --hash=sha256:{one.sha256}\n" for one in ask.wheels]
-    requirements = fresh / "requirements.txt"
-    requirements.write_text("".join(lines))
-    pip = _place(root, ask.pip) / "pip" if ask.pip else Path("pip")
+def _pip_install(fresh: Path, root: Path, ask: InstallAsk, pip: WheelFact) -> None:
     scratch = fresh / "tmp"
     scratch.mkdir()
-    done = _run([str(fresh / "bin/python"), str(pip), *PIP, "-r", str(requirements)], scratch)
+    for one in (*ask.wheels, pip):
+        (scratch / one.file).symlink_to(root / "blobs" / one.sha256)
+    lines = [f"{(scratch / one.file).as_uri()} --hash=sha256:{one.sha256}\n" for one in ask.wheels]
+    requirements = fresh / "requirements.txt"
+    requirements.write_text("".join(lines))
+    done = _run([str(fresh / "bin/python"), str(scratch / pip.file / "pip"), *PIP, "-r", str(requirements)], scratch)
     if done.returncode:
         raise _failed("pip install", done, fresh, "this is a bug in Bramble: please report it")
     shutil.rmtree(scratch)
@@ -195,22 +196,13 @@ def _digest(ask: InstallAsk) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
-def _is_whole(root: Path, wheel: WheelFact) -> bool:
-    path = _place(root, wheel)
-    return path.is_file() and sha256_file(path) == wheel.sha256
-
-
-def _place(root: Path, wheel: WheelFact) -> Path:
-    if Path(wheel.file).name != wheel.file or Path(wheel.sha256).name != wheel.sha256:
-        raise BadRequest(f"{wheel.file!r} is not a wheel's name", "the host must send plain names")
-    return root / "wheels" / wheel.sha256 / wheel.file
-
-
-def _clean(wheels: Path, kept: set[str]) -> None:
-    """Remove wheels that nothing here was made of and nobody sent lately."""
-    for folder in wheels.iterdir():
-        if folder.name not in kept and folder.stat().st_mtime < time.time() - GIVEN_UP_S:
-            shutil.rmtree(folder, ignore_errors=True)
+def _missing(root: Path, wheels: Sequence[WheelFact]) -> tuple[str, ...]:
+    """Which of these the store lacks. Raises BadRequest for names that lead elsewhere."""
+    for one in wheels:
+        check_sha256(one.sha256)
+        if Path(one.file).name != one.file or not one.file.endswith(".whl"):
+            raise BadRequest(f"{one.file!r} is not a wheel's name", "the host must send plain names")
+    return tuple(missing(root, {one.sha256: one.size_bytes for one in wheels}))
 
 
 def _storage(where: Path, why: str) -> StorageFailed:

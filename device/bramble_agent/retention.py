@@ -37,20 +37,20 @@ def retain(root: Path, keep: int, in_use: str) -> None:
         discard(gone)
         forget(root, path.name)
         (root / "signatures" / f"{path.name}.sig").unlink(missing_ok=True)
-    clear(root, _needed(ours))
+    clear(root, needed(root))
     _clear_agents(root / "agents")
 
 
-def _needed(releases: list[Path]) -> Set[str]:
+def needed(root: Path) -> Set[str]:
     """The files of the releases that are there, by sha256."""
-    needed: set[str] = set()
-    for path in releases:
+    found: set[str] = set()
+    for path in (root / "releases").glob("*"):
         try:
             manifest = read_manifest((path / MANIFEST).read_bytes(), path)
         except (OSError, AgentError):
             continue
-        needed |= {fact.sha256 for fact in manifest.files.values()}
-    return needed
+        found |= {fact.sha256 for fact in manifest.files.values()}
+    return found
 
 
 def _clear_agents(folder: Path) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Tuple  # evaluated at run time by codec, on Python 3.9 too
+from dataclasses import dataclass, field
+from typing import Dict, Optional, Tuple  # evaluated at run time by codec, on Python 3.9 too
 
 
 @dataclass(frozen=True)
 class WheelFact:
-    """A wheel that lies on the board in a folder named by its sha256."""
+    """A wheel in the board's store, and the file name that pip reads it by."""
 
     file: str
     sha256: str
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class InstallAsk:
-    """Have ``runtime`` ("ai-edge-litert 2.3.0") in use, installed from ``wheels`` by the ``pip`` that lies beside them.
+    """Have ``runtime`` ("ai-edge-litert 2.3.0") in use, installed from ``wheels`` by ``pip``, a wheel too.
 
     ``question`` stands for all that led to this choice: an environment that came of the same one is kept as it is.
     Without wheels: only if it is there already.
@@ -43,7 +44,7 @@ class InstallAsk:
 class InstallAnswer:
     """``ready`` with the Python to use, or the sha256 of wheels that are ``missing`` or damaged on the board.
 
-    ``changed`` is whether anything was done.
+    ``parts`` are unfinished uploads (sha256 → bytes); ``changed`` is whether anything was done.
     """
 
     ready: bool
@@ -52,3 +53,4 @@ class InstallAnswer:
     runtime: str
     numpy: str
     changed: bool
+    parts: Dict[str, int] = field(default_factory=dict)

@@ -29,6 +29,7 @@ from bramble_agent.errors import AgentError, BadRequest, RuntimeMissing, Storage
 from bramble_agent.install import install
 from bramble_agent.wire import WIRE_VERSION
 from bramble_agent.wire_install import InstallAnswer, InstallAsk, WheelFact
+from making import bundle_digest, make_bundle
 
 RUNTIME = f"ai-edge-litert {version('ai-edge-litert')}"
 NUMPY = version("numpy")
@@ -36,7 +37,7 @@ NUMPY = version("numpy")
 
 def fact(path: Path) -> WheelFact:
     """A wheel as the host names it."""
-    return WheelFact(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    return WheelFact(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
 
 
 def asked(root: Path, folder: Path, **changes: Any) -> InstallAsk:
@@ -47,9 +48,9 @@ def asked(root: Path, folder: Path, **changes: Any) -> InstallAsk:
 
 
 def send(root: Path, wheels: Path) -> None:
-    """Lay the wheels where the host puts them, as links: nothing here writes to them."""
+    """Lay the wheels into the store, as links: nothing here writes to them."""
     for path in wheels.glob("*.whl"):
-        place = root / "wheels" / fact(path).sha256 / path.name
+        place = root / "blobs" / fact(path).sha256
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(path)
 
@@ -141,11 +142,13 @@ def test_missing_wheels(tmp_path: Path, wheels: Path) -> None:
     everything = tuple(one.sha256 for one in (*ask.wheels, ask.pip) if one)
     assert install(ask).missing == everything
     send(tmp_path, wheels)
-    damaged = tmp_path / "wheels" / everything[1] / ask.wheels[1].file
+    damaged = tmp_path / "blobs" / everything[1]
     data = damaged.read_bytes()
     damaged.unlink()
     damaged.write_bytes(data[:-1])
-    assert install(ask) == InstallAnswer(False, (everything[1],), "", "", "", False)
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / f"incoming/{everything[1]}.part").write_bytes(data[:99])
+    assert install(ask) == InstallAnswer(False, (everything[1],), "", "", "", False, {everything[1]: 99})
     assert environments(tmp_path) == []
 
 
@@ -220,7 +223,7 @@ def test_a_runtime_that_does_not_run(copied: Path, wheels: Path) -> None:
 def test_names_with_paths(tmp_path: Path, wheels: Path, field: str) -> None:
     """A wheel's name or digest that leaves its folder is refused."""
     ask = asked(tmp_path, wheels)
-    with pytest.raises(BadRequest, match="not a wheel's name"):
+    with pytest.raises(BadRequest, match=r"is not a (wheel's name|digest)"):
         install(replace(ask, wheels=(replace(ask.wheels[0], **{field: "../../etc/passwd"}),)))
 
 
@@ -260,11 +263,14 @@ def test_read_only_disk(disk: Path, wheels: Path) -> None:
     assert in_use(disk) == "old"
 
 
-def test_old_wheels_are_removed(copied: Path, wheels: Path) -> None:
-    """Wheels that nobody sent lately and nothing is made of are removed; fresh ones stay: someone may need them now."""
-    for name, age in (("stale", 2 * 86_400), ("young", 60)):
-        (copied / "wheels" / name).mkdir()
-        os.utime(copied / "wheels" / name, (time.time() - age,) * 2)
+def test_old_wheels_are_removed(copied: Path, wheels: Path, tmp_path: Path) -> None:
+    """Wheels that nobody asked for lately are removed, these and fresh ones stay, and so do files of releases."""
+    bundle = make_bundle(tmp_path / "bundle")
+    shutil.copytree(bundle, copied / "releases" / bundle_digest(bundle))
+    labels = hashlib.sha256((bundle / "labels.txt").read_bytes()).hexdigest()
+    for name, age in (("stale", 2 * 3_600), ("young", 60), (labels, 2 * 86_400)):
+        (copied / "blobs" / name).write_bytes(b"")
+        os.utime(copied / "blobs" / name, (time.time() - age,) * 2)
     install(asked(copied, wheels, question="other"))
-    left = {path.name for path in (copied / "wheels").iterdir()}
-    assert left == {fact(path).sha256 for path in wheels.glob("*.whl")} | {"young"}
+    left = {path.name for path in (copied / "blobs").iterdir()}
+    assert left == {fact(path).sha256 for path in wheels.glob("*.whl")} | {"young", labels}

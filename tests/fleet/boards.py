@@ -56,6 +56,7 @@ FACTS = {
     "venv": True,
     "pip": "23.0.1",
     "numpy": "1.24.2",
+    "pillow": "9.4.0",
     "runtimes": ["tflite-runtime 2.14.0"],
     "prefix": "/usr",
     "in_venv": False,
@@ -219,6 +220,7 @@ def interpreter(version: str = "3.11.2", **changes: Any) -> Interpreter:
         "venv": True,
         "pip": "23.0.1",
         "numpy": "2.1.0",
+        "pillow": "11.3.0",
         "runtimes": ("ai-edge-litert 2.3.0",),
     }
     return Interpreter(**{**whole, **changes})

@@ -40,7 +40,7 @@ def test_a_ready_board() -> None:
         "         user         pi, sudo without password",
         "         services     systemd",
         "         clock        in step with this machine's",
-        "pythons  3.11.2       /usr/bin/python3, numpy 2.1.0, ai-edge-litert 2.3.0",
+        "pythons  3.11.2       /usr/bin/python3, numpy 2.1.0, Pillow 11.3.0, ai-edge-litert 2.3.0",
         "devices  camera       none found",
         "         sensors      rpi_volt, ina219 (power)",
         "✓ nothing to complain about",
@@ -79,7 +79,7 @@ def test_fits_the_terminal(width: int) -> None:
 
 def test_python_that_lacks_everything() -> None:
     """A Python of another size, without NumPy, runtime and venv, says so; the one that is used is marked."""
-    bare = interpreter(bits=32, numpy="", runtimes=(), venv=False, named=True)
+    bare = interpreter(bits=32, numpy="", pillow="", runtimes=(), venv=False, named=True)
     assert "pythons  3.11.2       /usr/bin/python3 (used), 32 bit, no numpy, no runtime, no venv" in shown(
         pythons=(bare,)
     )

@@ -39,10 +39,10 @@ class Expected:
 
 
 EXPECTED = {
-    "arm64_board": Expected("ai-edge-litert 2.3.0", "1.26.", ("ai-edge-litert", "numpy", "pip")),
+    "arm64_board": Expected("ai-edge-litert 2.3.0", "1.26.", ("ai-edge-litert", "numpy", "pillow", "pip")),
     "armhf_board": Expected("tflite-runtime 2.14.0", "1.24.2", ("tflite-runtime", "pip")),
-    "bullseye_board": Expected("ai-edge-litert 2.1.0", "1.26.", ("ai-edge-litert", "numpy", "pip")),
-    "trixie_board": Expected("ai-edge-litert 2.3.0", "2.", ("ai-edge-litert", "numpy", "pip")),
+    "bullseye_board": Expected("ai-edge-litert 2.1.0", "1.26.", ("ai-edge-litert", "numpy", "pillow", "pip")),
+    "trixie_board": Expected("ai-edge-litert 2.3.0", "2.", ("ai-edge-litert", "numpy", "pillow", "pip")),
 }
 
 
@@ -68,7 +68,9 @@ def test_from_blank_to_a_bundle(fixture: str, request: pytest.FixtureRequest, tm
     assert first.runtime == expected.runtime
     assert first.numpy.startswith(expected.numpy)
     assert first.python == "/home/pi/.bramble/venv/bin/python"
-    assert tuple(line.split()[2] for line in told if " sending " in line) == expected.sent
+    (sending,) = (line.partition(" sending ")[2] for line in told if " sending " in line)
+    assert tuple(part.split()[0] for part in sending.split(", ")) == expected.sent
+    assert any("apt install python3-pil" in line for line in told) == ("pillow" not in expected.sent)
     assert set_up_again(board) == replace(first, sent_bytes=0, changed=False)
 
     path = make_bundle(tmp_path / "bundle")

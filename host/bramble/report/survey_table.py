@@ -96,6 +96,7 @@ def _python(one: Interpreter) -> Row:
         f"{one.bits} bit" if one.bits != 64 else "",
         "environment" if one.environment else "",
         f"numpy {one.numpy}" if one.numpy else "no numpy",
+        f"Pillow {one.pillow}" if one.pillow else "",
         *(one.runtimes or ("no runtime",)),
         "" if one.venv else "no venv",
     ]

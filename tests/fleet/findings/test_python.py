@@ -9,7 +9,7 @@ import pytest
 from bramble.fleet.findings.findings import findings
 from fleet.boards import interpreter, ready
 
-BARE = {"runtimes": (), "numpy": ""}
+BARE = {"runtimes": (), "numpy": "", "pillow": ""}
 ARMHF = {"userland": "armhf", "machine": "armv7l"}
 TFLITE = {"runtimes": ("tflite-runtime 2.14.0",), "numpy": "1.26.4"}
 SETUP = "`bramble board setup` installs"
@@ -184,6 +184,26 @@ def test_no_numpy(runtime: str, wanted: str) -> None:
     """A runtime without NumPy beside it cannot be used."""
     found = told(pythons=(interpreter(runtimes=(runtime,), numpy=""),))
     assert found["no-numpy"][::2] == ("problem", f"/usr/bin/python3 -m pip install {wanted}")
+
+
+def test_32_bits_without_numpy() -> None:
+    """PyPI has no NumPy and no Pillow for 32-bit ARM: Debian's come first; where one Python has NumPy, setup alone."""
+    bare, whole = interpreter(bits=32, **BARE), interpreter(bits=32, **{**BARE, "numpy": "1.24.2"})
+    line = "sudo apt install python3-numpy python3-pil, then"
+    assert told(**ARMHF, pythons=(bare,))["no-runtime"][2] == f"{line} {SETUP} tflite-runtime 2.14.0"
+    assert told(**ARMHF, pythons=(bare, whole))["no-runtime"][2] == f"{SETUP} tflite-runtime 2.14.0"
+
+
+@pytest.mark.parametrize(("pillow", "lacks"), [("", "no Pillow"), ("8.1.2", "Pillow 8.1.2, which is too old")])
+def test_no_pillow(pillow: str, lacks: str) -> None:
+    """Without Pillow beside a runtime no picture is decoded: worth a word, with what brings it to this board."""
+    found = told(pythons=(interpreter(pillow=pillow),))
+    said = f"/usr/bin/python3 has {lacks}: pictures are not decoded there"
+    assert found == {"no-pillow": ("info", said, "`bramble board setup` installs it")}
+    small = told(**ARMHF, pythons=(interpreter(bits=32, **{**TFLITE, "pillow": pillow}),))
+    assert small["no-pillow"][2] == "sudo apt install python3-pil"
+    for enough in ("9.1.0", "11.3.0", "unknown"):
+        assert told(pythons=(interpreter(pillow=enough),)) == {}
 
 
 def test_older_runtime() -> None:

@@ -74,11 +74,12 @@ def test_this_machine(shell: list[str], tmp_path: Path) -> None:
 def test_python_of_this_machine(tmp_path: Path) -> None:
     """The Python that runs the tests comes first, with what is installed there."""
     import numpy as np
+    import PIL
 
     first = survey(Shell(tmp_path), pythons=[sys.executable]).pythons[0]
     assert (first.path, first.version, first.named) == (sys.executable, platform.python_version(), True)
     assert first.tag == f"cp3{sys.version_info.minor}"
-    assert first.numpy == np.__version__
+    assert (first.numpy, first.pillow) == (np.__version__, PIL.__version__)
     assert first.runtimes[0].startswith("ai-edge-litert 2.")
     assert first.environment == (sys.prefix != sys.base_prefix)
     assert first.bits == 64
@@ -121,6 +122,7 @@ def test_raspberry_pi(shell: list[str], pi: Path, tmp_path: Path) -> None:
         venv=True,
         pip="23.0.1",
         numpy="1.24.2",
+        pillow="9.4.0",
         runtimes=("tflite-runtime 2.14.0",),
     )
     assert told.pythons == (python,)

@@ -17,7 +17,7 @@ from bramble.fleet.probe.survey import Survey
 from bramble.report.survey_table import render_survey
 
 KEYS = tuple(sorted(set(re.findall(r"say(?:_lines)? ([a-z0-9_]+)", script().decode()))))
-FACTS = ("version", "tag", "bits", "platform", "venv", "pip", "numpy", "runtimes", "prefix", "in_venv")
+FACTS = ("version", "tag", "bits", "platform", "venv", "pip", "numpy", "pillow", "runtimes", "prefix", "in_venv")
 PIECES = (
     "video0",
     "0",

@@ -42,5 +42,12 @@ def board(*pythons: Interpreter, **changes: Any) -> Survey:
 def python(version: str, numpy: str = "", bits: int = 64, **changes: Any) -> Interpreter:
     """The Python /usr/bin/python3 of that version."""
     major, minor, *_ = version.split(".")
-    held = {"path": "/usr/bin/python3", "tag": f"cp{major}{minor}", "platform": "linux", "venv": True, **changes}
+    held = {
+        "path": "/usr/bin/python3",
+        "tag": f"cp{major}{minor}",
+        "platform": "linux",
+        "venv": True,
+        "pillow": "9.4",
+        **changes,
+    }
     return Interpreter(version=version, bits=bits, numpy=numpy, **held)

@@ -67,6 +67,35 @@ def test_the_numpy_of_the_board(folder: Path) -> None:
     assert [wheel.name for wheel in choice.wheels] == ["ai-edge-litert"]
 
 
+@pytest.mark.parametrize(("pillow", "sent"), [("", True), ("8.1.2", True), ("9.1.0", False), ("unknown", False)])
+def test_pillow(folder: Path, pillow: str, sent: bool) -> None:
+    """Pillow comes along where the board's Python has none that serves; an environment's own is not seen in ours."""
+    make_wheel(folder, "pillow-11.3.0-cp311-cp311-manylinux_2_27_aarch64.whl", ("PIL/lib.so", library("2.27", AARCH64)))
+    choice, told = chosen(board(python("3.11.2", "1.24.2", pillow=pillow)), folder)
+    assert [wheel.name for wheel in choice.wheels] == ["ai-edge-litert", *(["pillow"] if sent else [])]
+    assert told == []
+    own = chosen(board(python("3.11.2", "1.24.2", pillow="9.1.0", environment=True)), folder)[0]
+    assert [wheel.name for wheel in own.wheels] == ["ai-edge-litert", "numpy", "pillow"]
+
+
+@pytest.mark.parametrize(
+    ("wheel", "why"),
+    [
+        ("", "has no pillow for Python 3.11 on aarch64"),
+        ("pillow-11.3.0-cp311-cp311-manylinux_2_27_aarch64.whl", "lib.so needs GLIBC_2.99"),
+    ],
+)
+def test_no_pillow_is_no_failure(folder: Path, wheel: str, why: str) -> None:
+    """Where there is no Pillow that fits, one line says so, and the rest is chosen as ever."""
+    if wheel:
+        make_wheel(folder, wheel, ("PIL/lib.so", library("2.99", AARCH64)))
+    choice, told = chosen(board(python("3.11.2", "1.24.2", pillow="")), folder)
+    assert [wheel.name for wheel in choice.wheels] == ["ai-edge-litert"]
+    assert len(told) == 1
+    assert why in told[0]
+    assert "apt install python3-pil" in told[0]
+
+
 def test_the_runtime_that_is_wanted(folder: Path) -> None:
     """A runtime that a person names is chosen though another would come first."""
     assert chosen(board(python("3.11.2")), folder, "tflite-runtime")[0].stack.words == "tflite-runtime 2.14.0"

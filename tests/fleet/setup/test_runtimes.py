@@ -14,6 +14,8 @@ from bramble.fleet.setup.wheels import fetch
 
 from .boards_by_hand import ARMHF, board, python
 
+AMD64 = {"userland": "amd64", "machine": "x86_64"}
+
 
 @pytest.mark.parametrize(
     ("changes", "version", "expected"),
@@ -26,6 +28,8 @@ from .boards_by_hand import ARMHF, board, python
         ({"libc": "glibc 2.24"}, "3.9.2", ""),
         ({"libc": "glibc 2.31"}, "3.13.0", "ai-edge-litert 2.1.0"),
         ({"libc": "glibc 2.31"}, "3.14.0", ""),
+        ({**AMD64, "libc": "glibc 2.28", "libstdcxx": "3.4.25"}, "3.11.2", "ai-edge-litert 2.3.0"),
+        ({**AMD64, "libc": "glibc 2.26"}, "3.11.2", ""),
         (ARMHF, "3.11.2", "tflite-runtime 2.14.0"),
         (ARMHF, "3.12.1", ""),
         ({"userland": "", "libc": "", "libstdcxx": "unknown"}, "3.11.2", "ai-edge-litert 2.3.0"),
@@ -43,8 +47,12 @@ def test_which_runtime_fits(changes: dict[str, Any], version: str, expected: str
     [("2.3.0", "2.3.0"), ("2.10.1", "2.3.0"), ("2.1.1", "2.3.0"), ("2.1.0", "2.1.0"), ("1.4", "2.1.0")],
 )
 def test_what_is_known_of_other_versions(words: str, number: str) -> None:
-    """From 2.1.1 on LiteRT needs what 2.3.0 does; before, what 2.1.0 does."""
-    assert litert_like(f"ai-edge-litert {words}").number == number
+    """From 2.1.1 on LiteRT needs what 2.3.0 does; before, what 2.1.0 does; on 32-bit ARM there is none."""
+    for machine in ("aarch64", "x86_64"):
+        found = litert_like(f"ai-edge-litert {words}", machine)
+        assert found
+        assert (found.number, found.machines) == (number, (machine,))
+    assert litert_like(f"ai-edge-litert {words}", "armv7l") is None
 
 
 @pytest.mark.slow

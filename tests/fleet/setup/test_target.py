@@ -9,7 +9,7 @@ import pytest
 
 from bramble.errors import IncompatibleError
 from bramble.fleet.setup.elf import Needs
-from bramble.fleet.setup.target import Target, misfits, runs_agent, target_of
+from bramble.fleet.setup.target import Target, has_pillow, misfits, runs_agent, target_of
 
 from .boards_by_hand import ARMHF, BULLSEYE, board, python
 
@@ -44,6 +44,12 @@ def test_userland_that_is_not_known(machine: str, bits: int, named: str) -> None
 def test_which_pythons_run_the_agent() -> None:
     """3.9 and later."""
     assert [runs_agent(python(version)) for version in ("3.8.10", "3.9.2", "3.10.0")] == [False, True, True]
+
+
+def test_which_pillow_serves() -> None:
+    """9.1 and later, and one of a version that is not known."""
+    held = ("", "8.1.2", "9.1.0", "11.3.0", "unknown")
+    assert [has_pillow(python("3.11.2", pillow=one)) for one in held] == [False, False, True, True, True]
 
 
 def test_what_a_board_does_not_say() -> None:

@@ -14,6 +14,7 @@ CHECKS = (
     python.c_libraries,
     python.environments,
     python.runtime,
+    python.pictures,
     board.throttling,
     board.heat,
     board.governor,

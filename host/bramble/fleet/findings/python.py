@@ -20,7 +20,7 @@ from bramble.fleet.setup.runtimes import (
     litert_like,
     newest_python,
 )
-from bramble.fleet.setup.target import machine_of, obstacle, runs_agent, target_of
+from bramble.fleet.setup.target import NO_WHEELS, has_pillow, machine_of, obstacle, runs_agent, target_of
 from bramble.fleet.versions import dotted, numbers
 
 KERNELS_64 = ("aarch64", "x86_64", "riscv64")
@@ -130,6 +130,18 @@ def runtime(survey: Survey) -> Iterator[Finding]:
         yield from _odd_runtime(survey, one)
 
 
+def pictures(survey: Survey) -> Iterator[Finding]:
+    """No Pillow beside a runtime: models run, pictures are not decoded."""
+    for one in judged(survey):
+        if runs_agent(one) and one.runtimes and not has_pillow(one):
+            lacking = f"Pillow {one.pillow}, which is too old" if one.pillow else "no Pillow"
+            from_system = machine_of(survey, one.bits) in NO_WHEELS
+            advice = (
+                install(survey, "python3-pil", "py3-pillow") if from_system else "`bramble board setup` installs it"
+            )
+            yield Finding("no-pillow", "info", f"{one.path} has {lacking}: pictures are not decoded there", advice)
+
+
 def judged(survey: Survey) -> tuple[Interpreter, ...]:
     """The named Python if it is there, else all."""
     return tuple(one for one in survey.pythons if one.named) or survey.pythons
@@ -141,11 +153,17 @@ def _no_runtime(survey: Survey, usable: list[Interpreter]) -> Iterator[Finding]:
     if others:
         advice = f"{others[0].path} has {others[0].runtimes[0]}: bramble board add --force --python {others[0].path} …"
     elif fit:
-        advice = _install(fit)
+        advice = _packages(survey, usable) + _install(fit)
     else:
         return  # another finding says why nothing fits
     where = f"{usable[0].path} has" if len(usable) == 1 else "the Pythons on the board have"
     yield Finding("no-runtime", "problem", f"{where} no TFLite runtime", advice)
+
+
+def _packages(survey: Survey, usable: list[Interpreter]) -> str:
+    """What a setup cannot bring to machines that PyPI has no wheels for; "" where there is nothing to do."""
+    bare = all(machine_of(survey, one.bits) in NO_WHEELS and not one.numpy for one in usable)
+    return f"{install(survey, 'python3-numpy python3-pil', 'py3-numpy py3-pillow')}, then " if bare else ""
 
 
 def _odd_runtime(survey: Survey, one: Interpreter) -> Iterator[Finding]:
@@ -163,15 +181,15 @@ def _odd_runtime(survey: Survey, one: Interpreter) -> Iterator[Finding]:
             f"{one.path} has {first} with NumPy {one.numpy}: it is built for NumPy 1 and fails at first use",
             f"{one.path} -m pip install 'numpy<2'",
         )
-    elif name == TFLITE and fit == RELEASES[0]:
+    elif name == TFLITE and fit and fit.words == RELEASES[0].words:
         yield Finding(
             "older-runtime",
             "info",
             f"{one.path} serves with {first}; {LITERT} fits too and is several times faster in int8",
             _install(fit),
         )
-    known = litert_like(first)
-    if name == LITERT and not known.loads(numbers(survey.libc), numbers(survey.libstdcxx)):
+    known = litert_like(first, machine_of(survey, one.bits)) if name == LITERT else None
+    if known and not known.loads(numbers(survey.libc), numbers(survey.libstdcxx)):
         needed = f"glibc {dotted(known.glibc)} and GLIBCXX_{dotted(known.glibcxx)}"
         yield Finding(
             "runtime-does-not-load",

@@ -201,7 +201,7 @@ def _pythons(told: Records) -> tuple[Interpreter, ...]:
 
 def _interpreter(path: str, held: dict[str, Any], named: bool) -> Interpreter:
     """Raises ValueError, KeyError, TypeError or OverflowError for facts that are none."""
-    texts = {name: plain(str(held[name])) for name in ("version", "tag", "platform", "pip", "numpy")}
+    texts = {name: plain(str(held[name])) for name in ("version", "tag", "platform", "pip", "numpy", "pillow")}
     if not re.fullmatch(r"\d+\.\d+\.\d+", texts["version"]):
         raise ValueError(texts["version"])
     return Interpreter(

@@ -203,6 +203,7 @@ print("\n@facts " + json.dumps({
     "venv": all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")),
     "pip": version("pip"),
     "numpy": version("numpy"),
+    "pillow": version("pillow"),
     "runtimes": ["%s %s" % one for one in runtimes if one[1]],
     "prefix": sys.prefix,
     "in_venv": sys.prefix != sys.base_prefix,

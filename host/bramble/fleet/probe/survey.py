@@ -13,9 +13,9 @@ class Interpreter:
     """One Python found on a board.
 
     ``tag`` is its wheel tag ("cp311"), ``platform`` what ``sysconfig.get_platform`` says, ``bits`` the size of its
-    pointers; ``venv`` is whether it can make environments, ``pip`` and ``numpy`` are versions ("" if absent), and
-    ``runtimes`` the TFLite runtimes it can find, as "name version". ``named`` is whether it is the one that the board's
-    entry in the inventory names, ``environment`` whether it is a virtual environment's.
+    pointers; ``venv`` is whether it can make environments, ``pip``, ``numpy`` and ``pillow`` are versions ("" if
+    absent), and ``runtimes`` the TFLite runtimes it can find, as "name version". ``named`` is whether it is the one
+    that the board's entry in the inventory names, ``environment`` whether it is a virtual environment's.
     """
 
     path: str
@@ -26,6 +26,7 @@ class Interpreter:
     venv: bool
     pip: str = ""
     numpy: str = ""
+    pillow: str = ""
     runtimes: tuple[str, ...] = ()
     named: bool = False
     environment: bool = False

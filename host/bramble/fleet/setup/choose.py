@@ -2,7 +2,8 @@
 
 Every Python of the board is tried in turn, the one that a person named or the system's own first; for each the runtimes
 from the best on. A wheel is fetched, the needs of all its libraries are compared with the board, and the next older
-runtime is tried where they do not fit. All reasons are kept: they are the refusal where nothing fits.
+runtime is tried where they do not fit. All reasons are kept: they are the refusal where nothing fits. Pillow, which the
+agent needs for pictures only, comes along where there is a wheel of it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bramble.errors import IncompatibleError
+from bramble.errors import BrambleError, IncompatibleError
 from bramble.events import Note, OnEvent
 from bramble.fleet.probe.survey import Interpreter, Survey
 from bramble.fleet.setup.runtimes import NAMES
 from bramble.fleet.setup.stacks import Stack, stacks_for
-from bramble.fleet.setup.target import Target, target_of
+from bramble.fleet.setup.target import Target, has_pillow, target_of
 from bramble.fleet.setup.wheels import Wheel, fetch, offered, unfit
 
 UPDATE = "update the board's system: Debian 11 or Raspberry Pi OS of 2021 is the oldest that is known to work"
@@ -68,11 +69,26 @@ def _for_python(survey: Survey, interpreter: Interpreter, wish: Wish, on_event: 
             reasons.append(found)
             on_event(Note(f"{stack.words} does not fit: {found}"))
             continue
-        return Choice(interpreter, target, stack, found, fetch("pip", target, wish.wheels))
+        wheels = (*found, *_pillow(interpreter, target, wish.wheels, on_event))
+        return Choice(interpreter, target, stack, wheels, fetch("pip", target, wish.wheels))
     raise IncompatibleError(
         f"no TFLite runtime fits {target.words}: {'; '.join(dict.fromkeys(reasons))}",
         UPDATE if wish.wheels is None else f"put wheels that fit into {wish.wheels}, or update the board's system",
     )
+
+
+def _pillow(interpreter: Interpreter, target: Target, folder: Path | None, on_event: OnEvent) -> tuple[Wheel, ...]:
+    """Pillow's wheel; none where that Python has it, or where there is no way to it, which is told and no failure."""
+    if not interpreter.environment and has_pillow(interpreter):
+        return ()
+    try:
+        found = _fitting("pillow", target, folder)
+    except BrambleError as error:
+        found = error.message
+    if isinstance(found, Wheel):
+        return (found,)
+    on_event(Note(f"models run, but pictures are not decoded there: {found} (Debian has it: apt install python3-pil)"))
+    return ()
 
 
 def _wheels(stack: Stack, target: Target, folder: Path | None) -> tuple[Wheel, ...] | str:

@@ -1,8 +1,8 @@
 """The TFLite runtimes that are installed on boards, best first, and what each is for. This table is the only one.
 
-    ai-edge-litert 2.3.0    the fastest; needs glibc 2.34, libstdc++ 3.4.30 (Debian 12) and Python 3.10 to 3.14
-    ai-edge-litert 2.1.0    the last that glibc 2.30 carries (Debian 11), and the last for Python 3.9
-    tflite-runtime 2.14.0   the last for 32-bit boards, and for glibc 2.27 on (x86: 2.29); Python 3.9 to 3.11
+    ai-edge-litert 2.3.0    the fastest; on ARM it needs glibc 2.34 and libstdc++ 3.4.30 (Debian 12); Python 3.10 on
+    ai-edge-litert 2.1.0    the last that glibc 2.30 carries on ARM (Debian 11), and the last for Python 3.9
+    tflite-runtime 2.14.0   the last for 32-bit boards, and the last that glibc 2.27 carries on ARM; Python 3.9 to 3.11
     tflite-runtime 2.11.0   the last that runs on 32-bit Debian 11: beside its numpy 1.19 (2.13 does not), and on its
                             glibc (2.12 does not, though it is tagged 2014)
 
@@ -48,8 +48,10 @@ class Release:
 
 
 RELEASES = (
-    Release(LITERT, "2.3.0", 10, 14, ("aarch64", "x86_64"), (2, 34), (3, 4, 30)),
-    Release(LITERT, "2.1.0", 9, 13, ("aarch64", "x86_64"), (2, 30), (3, 4, 26)),
+    Release(LITERT, "2.3.0", 10, 14, ("aarch64",), (2, 34), (3, 4, 30)),
+    Release(LITERT, "2.3.0", 10, 14, ("x86_64",), (2, 27), (3, 4, 22)),
+    Release(LITERT, "2.1.0", 9, 13, ("aarch64",), (2, 30), (3, 4, 26)),
+    Release(LITERT, "2.1.0", 9, 13, ("x86_64",), (2, 27), (3, 4, 22)),
     Release(TFLITE, "2.14.0", 9, 11, ("aarch64", "armv7l"), (2, 27)),
     Release(TFLITE, "2.14.0", 9, 11, ("x86_64",), (2, 29), (3, 4, 22)),
     Release(TFLITE, "2.11.0", 9, 9, ("armv7l",), (2, 27)),
@@ -72,7 +74,7 @@ def newest_python(machine: str) -> int:
     return max((one.last for one in RELEASES if machine in one.machines), default=0)
 
 
-def litert_like(words: str) -> Release:
-    """What is known of the oldest LiteRT of the table that is not older than this one ("ai-edge-litert 2.2.1")."""
-    ours = [one for one in RELEASES if one.runtime == LITERT]
-    return next((one for one in reversed(ours) if numbers(one.number) >= numbers(words)), ours[0])
+def litert_like(words: str, machine: str) -> Release | None:
+    """The oldest LiteRT of the table that is not older than this one ("ai-edge-litert 2.2.1"), else the newest."""
+    ours = [one for one in RELEASES if one.runtime == LITERT and machine in one.machines]
+    return next((one for one in reversed(ours) if numbers(one.number) >= numbers(words)), ours[0] if ours else None)

@@ -2,7 +2,7 @@
 
     look      is there one already that came of the same question, and does it still work? Then nothing is done
     choose    on the host: Python, runtime and wheels that truly fit this board (``choose``)
-    send      the wheels that are not there yet, checked on arrival
+    send      the wheels that are not in the board's store yet, as pushes send models
     install   on the board, in one process under one lock: environment, wheels, proof, rename, switch (the agent)
     remember  the environment's Python in the inventory
 
@@ -16,11 +16,13 @@ import json
 from dataclasses import asdict, dataclass, replace
 from posixpath import join
 
-from bramble.errors import BrambleError, IncompatibleError, StorageError, UsageError
-from bramble.events import Note, OnEvent
-from bramble.fleet.ask import ask, upload
+from bramble.errors import IncompatibleError, StorageError, UsageError
+from bramble.events import Note, OnEvent, Sent
+from bramble.fleet.ask import ask
 from bramble.fleet.inventory import save_board
 from bramble.fleet.probe.survey import Interpreter, Survey
+from bramble.fleet.release.coding import Source
+from bramble.fleet.release.send import Absent, send
 from bramble.fleet.setup.choose import NO_PYTHON, Choice, Wish, choose
 from bramble.fleet.setup.proof_model import proof
 from bramble.fleet.setup.runtimes import RELEASES
@@ -107,8 +109,8 @@ def _install(
     full = replace(
         request,
         runtime=choice.stack.words,
-        wheels=tuple(WheelFact(one.file, one.sha256) for one in choice.wheels),
-        pip=WheelFact(choice.pip.file, choice.pip.sha256),
+        wheels=tuple(_fact(one) for one in choice.wheels),
+        pip=_fact(choice.pip),
     )
     sent = 0
     for attempt in range(ATTEMPTS):
@@ -117,21 +119,23 @@ def _install(
         answer = ask(connection, ours, full, InstallAnswer, INSTALL_S)
         if answer.ready:
             return answer, sent
-        sent += _send(connection, ours, choice, answer.missing, on_event)
+        sent += _send(connection, ours, choice, Absent(answer.missing, answer.parts), on_event)
     raise StorageError(
         f"{board.name}: wheels that were sent do not stay whole on the board", "its card may be failing: try another"
     )
 
 
-def _send(connection: Connection, board: Board, choice: Choice, missing: tuple[str, ...], on_event: OnEvent) -> int:
-    """Send the wheels with these sha256; the bytes sent."""
-    wheels = [one for one in (*choice.wheels, choice.pip) if one.sha256 in missing]
-    if not wheels:
-        raise BrambleError(f"{board.name}: the board misses wheels that nobody chose", "please report it")
-    for wheel in wheels:
-        on_event(Note(f"{board.name}: sending {wheel.name} {wheel.version} ({si(wheel.size_bytes, 'B')})"))
-        upload(connection, board, wheel.path, join(connection.root, "wheels", wheel.sha256, wheel.file))
-    return sum(one.size_bytes for one in wheels)
+def _send(connection: Connection, board: Board, choice: Choice, absent: Absent, on_event: OnEvent) -> int:
+    """Send the wheels that are absent; the bytes sent."""
+    wheels = [one for one in (*choice.wheels, choice.pip) if one.sha256 in absent.missing]
+    words = ", ".join(f"{one.name} {one.version}" for one in wheels)
+    on_event(Note(f"{board.name}: sending {words} ({si(sum(one.size_bytes for one in wheels), 'B')})"))
+    files = [Source(one.path, one.sha256, one.size_bytes) for one in wheels]
+    return send(connection, board, files, absent, on_sent=lambda done, of: on_event(Sent(done, of)))
+
+
+def _fact(wheel: Wheel) -> WheelFact:
+    return WheelFact(wheel.file, wheel.sha256, wheel.size_bytes)
 
 
 def _candidates(connection: Connection, board: Board, survey: Survey) -> tuple[Interpreter, ...]:
@@ -164,7 +168,7 @@ def _question(survey: Survey, candidates: tuple[Interpreter, ...], wish: Wish) -
     """A digest of all that the choice depends on: the same question has the same answer, so nothing is fetched anew."""
     told = {
         "board": [survey.machine, survey.userland, survey.libc, survey.libstdcxx],
-        "pythons": [[one.path, one.version, one.tag, one.bits, one.numpy] for one in candidates],
+        "pythons": [[one.path, one.version, one.tag, one.bits, one.numpy, one.pillow] for one in candidates],
         "runtime": wish.runtime,
         "wheels": sorted(path.name for path in wish.wheels.glob("*.whl")) if wish.wheels else [],
         "releases": [asdict(one) for one in RELEASES],
@@ -174,8 +178,9 @@ def _question(survey: Survey, candidates: tuple[Interpreter, ...], wish: Wish) -
 
 def _told(choice: Choice) -> str:
     own = choice.interpreter.numpy
-    numpy = next((f"numpy {one.version}" for one in choice.wheels if one.name == "numpy"), f"the board's numpy {own}")
-    return f"{choice.stack.words} with {numpy} for {choice.target.words}"
+    chosen = {one.name: f"{one.name} {one.version}" for one in choice.wheels}
+    parts = [chosen.get("numpy", f"the board's numpy {own}"), *([chosen["pillow"]] if "pillow" in chosen else [])]
+    return f"{choice.stack.words} with {' and '.join(parts)} for {choice.target.words}"
 
 
 def _check_space(board: Board, survey: Survey, choice: Choice) -> None:

@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from bramble.errors import IncompatibleError
 from bramble.fleet.probe.survey import Interpreter
 from bramble.fleet.setup.runtimes import LITERT, NAMES, RELEASES, TFLITE, Release, newest_python
-from bramble.fleet.setup.target import Target
+from bramble.fleet.setup.target import NO_WHEELS, Target
 from bramble.fleet.versions import numbers
 
 OLDEST_NUMPY = "1.23.2"  # both declare it; tflite-runtime fails beside older ones
 OLD_TFLITE = (2, 13)  # before it, an older numpy serves
 OLDEST_NUMPY_THEN = "1.19.5"
 NUMPY_2_SINCE = (3, 13)  # the first Python of a Debian whose packages are built against NumPy 2
-NO_WHEELS = {"armv7l": "numpy"}  # what PyPI has no wheel of for a machine
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def stacks_for(
     if not chosen:
         raise _none(target, wanted, offered is not None)
     stacks = [Stack(runtime, version, _numpy(runtime, version, interpreter)) for runtime, version in chosen]
-    if offered is None and NO_WHEELS.get(target.machine) == "numpy":
+    if offered is None and target.machine in NO_WHEELS:
         stacks = [one for one in stacks if not one.numpy]
     if not stacks:
         raise _no_numpy(target, interpreter)
@@ -93,9 +92,10 @@ def _none(target: Target, wanted: str, folder: bool) -> IncompatibleError:
             "put the runtime's wheel there, with a numpy for it and pip: see `pip download --platform`",
         )
     if wanted:
-        fit = [f"{one.words} for Python {_span(one)} on {', '.join(one.machines)}" for one in RELEASES]
+        fit = [f"{one.words} for Python {_span(one)}" for one in RELEASES if target.machine in one.machines]
         return IncompatibleError(
-            f"there is no {wanted} for {target.words}", f"leave out --runtime; there are {'; '.join(fit)}"
+            f"there is no {wanted} for {target.words}",
+            f"leave out --runtime; for {target.machine} there are {'; '.join(fit)}",
         )
     if target.machine == "armv7l":
         last = f"3.{newest_python(target.machine)}"

@@ -24,7 +24,9 @@ MACHINES = {  # by the userland, or the kernel where the userland is unknown, an
     ("x86_64", 64): "x86_64",
 }
 SYSTEMS = "use a system for 64-bit ARM (arm64), 32-bit ARM (armhf) or 64-bit x86 (amd64)"
+NO_WHEELS = ("armv7l",)  # for these PyPI has runtimes, but neither NumPy nor Pillow
 OLDEST_PYTHON = (3, 9)  # the agent's own
+OLDEST_PILLOW = (9, 1)  # what the agent decodes pictures with
 # A version of the C++ ABI came with a version of the library: GCC's "ABI Policy and Guidelines", by release of GCC.
 CXXABI_SINCE: dict[Version, Version] = {
     (1, 3, 8): (3, 4, 20),
@@ -107,6 +109,11 @@ def machine_of(survey: Survey, bits: int) -> str:
 def runs_agent(interpreter: Interpreter) -> bool:
     """Whether a Python is new enough for the agent."""
     return numbers(interpreter.version) >= OLDEST_PYTHON
+
+
+def has_pillow(interpreter: Interpreter) -> bool:
+    """Whether the agent can decode pictures with what a Python has; a version that is not known is trusted."""
+    return bool(interpreter.pillow) and (numbers(interpreter.pillow) or OLDEST_PILLOW) >= OLDEST_PILLOW
 
 
 def misfits(needs: Needs, target: Target) -> list[str]:

@@ -1,8 +1,8 @@
 """Wheels for a board, fetched on the host: from the package index into a cache, or out of a folder that someone gives.
 
 pip resolves for the board's Python and machine (``pip download --platform``); dependencies are never followed: a
-runtime needs numpy alone. In the cache each answer is a folder with one wheel and its sha256 beside it: it appears by a
-rename, so a fetch that was killed leaves nothing behind; one whose sha256 differs is fetched anew.
+runtime needs numpy alone, Pillow nothing. In the cache each answer is a folder with one wheel and its sha256 beside it:
+it appears by a rename, so a fetch that was killed leaves nothing behind; one whose sha256 differs is fetched anew.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def _sha256(path: Path) -> str:
 
 def _is_honest(requirement: str) -> bool:
     """Whether its tags are made by auditwheel and tell the truth; those of runtimes do not."""
-    return requirement.startswith("numpy")
+    return requirement.startswith(("numpy", "pillow"))
 
 
 def _key(requirement: str, target: Target) -> str:
