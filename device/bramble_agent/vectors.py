@@ -1,0 +1,68 @@
+"""Short vectors of numbers that belong to channels: scales (float32) and biases (int32), by ``mixing``.
+
+Scales are coded byte by byte from the highest on, in the context of the bytes before: scales that repeat (weights that
+share few values have few different maxima) cost little after their first time. A bias is coded as its sign, its length
+in bits and its bits, the first ones in the context of the length, the others in that of their place: biases that are
+rounded to multiples of a power of two cost nothing for their zeros. The scale tells how long a bias will be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Sequence
+
+import numpy as np
+
+from .mixing import Mixer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .range_decoder import Coder
+
+
+def scales(coder: Coder, count: int, given: Optional[NDArray[np.uint32]] = None) -> NDArray[np.uint32]:
+    """Code ``count`` words of 32 bits."""
+    mixer = Mixer(3)
+    before, found = 0, np.zeros(count, dtype=np.uint32)
+    for i in range(count):
+        word = 0
+        for place in range(4):
+            shift = 24 - 8 * place
+            prefix = (word | 1 << 32) >> (shift + 8)
+            contexts = (
+                place,
+                prefix,
+                (before | 1 << 32) >> shift if prefix == (before | 1 << 32) >> (shift + 8) else 0,
+            )
+            given_byte = int(given[i]) >> shift & 255 if given is not None else 0
+            word |= mixer.number(coder, contexts, 8, given_byte) << shift
+        found[i] = before = word
+    return found
+
+
+def biases(
+    coder: Coder, count: int, hints: Sequence[int], given: Optional[NDArray[np.int32]] = None
+) -> NDArray[np.int32]:
+    """Code ``count`` signed numbers of 32 bits; ``hints`` say of each what its size goes by."""
+    mixer, ends = Mixer(3), Mixer(2)
+    before, found = 0, np.zeros(count, dtype=np.int32)
+    for i, hint in enumerate(hints[:count]):
+        known = int(given[i]) if given is not None else 0
+        length = mixer.number(coder, (0, 1 + hint, 1 + before), 6, abs(known).bit_length())
+        value = _bits(coder, ends, min(length, 32), abs(known))
+        if value:
+            negative = ends.number(coder, (1 << 20, 1 << 21), 1, int(known < 0))
+            value = -value if negative else value
+        found[i] = max(-(1 << 31), min(value, (1 << 31) - 1))
+        before = length
+    return found
+
+
+def _bits(coder: Coder, mixer: Mixer, length: int, given: int) -> int:
+    """The bits below the first of a number of that length."""
+    coder.spend(12 * length)
+    value = min(length, 1)
+    for shift in range(length - 2, -1, -1):
+        high = min(value, 7)
+        value = value * 2 + mixer.bit(coder, (shift, shift << 8 | high << 5 | length), given >> shift & 1)
+    return value

@@ -1,0 +1,1 @@
+"""Packed models: the encoders of what ``bramble_agent.packed`` unpacks."""
