@@ -15,10 +15,17 @@ from sources import Function, Import, Source, imports, sources
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.errors bramble_agent.xxh32",
-    "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health",
+    "bramble_agent bramble_agent.errors bramble_agent.xxh32 bramble_agent.logistic bramble_agent.range_decoder "
+    "bramble_agent.rans bramble_agent.packed_words",
+    "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health "
+    "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
-    "bramble_agent.links",
+    "bramble_agent.links "
+    "bramble_agent.values bramble_agent.vectors bramble_agent.skeleton bramble_agent.packed_numbers",
+    "bramble_agent.packed_parts",
+    "bramble_agent.sparse_part",
+    "bramble_agent.packed_content",
+    "bramble_agent.packed",
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
     "bramble_agent.lease "
     "bramble_agent.memory "
@@ -33,17 +40,23 @@ AGENT_FLOORS = (
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
     "bramble.compress bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
+    "bramble.packing bramble.packing.range_encoder bramble.packing.cut bramble.packing.levels "
     "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch",
+    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch "
+    "bramble.packing.candidate",
+    "bramble.packing.standard bramble.packing.products bramble.packing.planes bramble.packing.hashed "
+    "bramble.packing.sparse "
     "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys "
     "bramble.fleet.probe.survey bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.cameras "
     "bramble.fleet.setup.elf bramble.fleet.setup.proof_model bramble.report.units bramble.report.fitting",
+    "bramble.packing.pack "
     "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
     "bramble.masks "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh.jump bramble.fleet.ssh.files "
     "bramble.fleet.agent_zip bramble.fleet.probe.describe bramble.fleet.findings.finding bramble.fleet.setup.target "
     "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
+    "bramble.packing.shipped",
     "bramble.fleet.release.coding bramble.fleet.ssh.login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
@@ -90,6 +103,15 @@ OPEN_TO_HOST = {
     "bramble_agent.golden",
     "bramble_agent.installed",
     "bramble_agent.xxh32",
+    "bramble_agent.packed",
+    "bramble_agent.packed_content",
+    "bramble_agent.packed_parts",
+    "bramble_agent.packed_numbers",
+    "bramble_agent.positions",
+    "bramble_agent.levels",
+    "bramble_agent.hashed",
+    "bramble_agent.rans",
+    "bramble_agent.range_decoder",
 }
 
 # By module, or by package for all modules within; a package not named here may be imported nowhere.
@@ -100,6 +122,16 @@ THIRD_PARTY = {
     "bramble_agent.verify": "numpy",
     "bramble_agent.decoding": "numpy",
     "bramble_agent.xxh32": "numpy",
+    "bramble_agent.logistic": "numpy",
+    "bramble_agent.rans": "numpy",
+    "bramble_agent.positions": "numpy",
+    "bramble_agent.dense": "numpy",
+    "bramble_agent.hashed": "numpy",
+    "bramble_agent.levels": "numpy",
+    "bramble_agent.values": "numpy",
+    "bramble_agent.vectors": "numpy",
+    "bramble_agent.sparse_part": "numpy",
+    "bramble_agent.packed_content": "numpy",
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
     "bramble.tuning": "pydantic",
@@ -110,6 +142,8 @@ THIRD_PARTY = {
     "bramble.tflite": "numpy ai_edge_litert",
     "bramble.audit": "numpy",
     "bramble.bundle": "numpy",
+    "bramble.packing": "numpy",
+    "bramble.packing.cut": "numpy ai_edge_litert",
     "bramble.fit": "keras numpy",
     "bramble.reporter": "keras",
     "bramble.low_rank": "numpy tensorly",

@@ -4,6 +4,7 @@
     model.tflite    the model
     labels.txt      one class name a line
     golden.npz      pixels, input_<i>, output_<i>: answers that every board must give too
+    model.packed    in place of the model where that is smaller (see ``packed``); the manifest knows the model only
 
 Refused with a reason: a missing or extra-long file, one bit changed, names with a path in them, links, another version,
 a model without inputs or outputs, more or fewer labels than classes.
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .codec import decode
-from .errors import AgentError, BundleDamaged, BundleTooNew
+from .errors import AgentError, BundleDamaged, BundleTooNew, RuntimeMissing
 from .wire import BUNDLE_VERSION, Manifest
 
 MANIFEST = "manifest.json"
@@ -34,18 +35,25 @@ LIMIT_BYTES = {
     "labels.txt": 1 << 20,
     "golden.npz": 256 << 20,
 }
+PACKED, MODEL = "model.packed", "model.tflite"
+ALLOWED_BYTES = {**LIMIT_BYTES, PACKED: 256 << 20}
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")  # it becomes part of paths
 AGAIN = "build or copy the bundle again"
+SETUP = "bramble board setup"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle. ``files`` maps each name to a path (folder) or to its bytes (zip)."""
+    """A checked bundle. ``files`` maps each name to a path (folder) or to its bytes (zip).
+
+    ``packed`` is the packed form of the model that came with it, if any; in a folder beside the model, not yet checked.
+    """
 
     manifest: Manifest
     digest: str
     labels: tuple[str, ...]
     files: dict[str, Path | bytes]
+    packed: bytes | None = None
 
     @property
     def model(self) -> Path | bytes:
@@ -61,7 +69,8 @@ class Bundle:
 def open_bundle(path: Path) -> Bundle:
     """Open and check the bundle at ``path``.
 
-    Raises BundleDamaged (missing, truncated, altered, unsafe) or BundleTooNew.
+    Raises BundleDamaged (missing, truncated, altered, unsafe), BundleTooNew, or RuntimeMissing where a packed model
+    comes and NumPy does not import.
     """
     if path.is_dir():
         path = path.resolve()  # once: `current` may be switched while we read
@@ -70,17 +79,20 @@ def open_bundle(path: Path) -> Bundle:
         files = dict(_zip_files(path))
     else:
         raise BundleDamaged(f"no bundle at {path}", "give a bundle folder or .zip; `bramble build` makes one")
-    missing = sorted(set(LIMIT_BYTES) - set(files))
+    packed = _bytes(files.pop(PACKED)) if PACKED in files else None
+    missing = sorted(set(LIMIT_BYTES) - set(files) - ({MODEL} if packed else set()))
     if missing:
         raise BundleDamaged(f"{path}: {missing[0]} is missing", AGAIN)
     raw = _bytes(files[MANIFEST])
     manifest = read_manifest(raw, path)
+    if packed and MODEL not in files:
+        files[MODEL] = _unpacked(packed, manifest, path)
     for name in LIMIT_BYTES:
         if name != MANIFEST:
             _check(name, files[name], manifest, path)
     labels = _labels(_bytes(files["labels.txt"]), path)
     _check_sense(manifest, labels, path)
-    return Bundle(manifest, hashlib.sha256(raw).hexdigest(), labels, files)
+    return Bundle(manifest, hashlib.sha256(raw).hexdigest(), labels, files, packed)
 
 
 def sha256_file(path: Path) -> str:
@@ -96,7 +108,7 @@ def sha256_file(path: Path) -> str:
 
 def _folder_files(folder: Path) -> list[tuple[str, Path]]:
     found = []
-    for name, limit in LIMIT_BYTES.items():
+    for name, limit in ALLOWED_BYTES.items():
         path = folder / name
         try:
             facts = os.lstat(path)
@@ -117,6 +129,8 @@ def _zip_files(path: Path) -> list[tuple[str, bytes]]:
                 _check_member(path, member)
             if len({member.filename for member in members}) != len(members):
                 raise BundleDamaged(f"{path}: a file occurs twice", AGAIN)
+            if {PACKED, MODEL} <= {member.filename for member in members}:
+                raise BundleDamaged(f"{path}: it has the model twice, packed and plain", AGAIN)
             return [(member.filename, archive.read(member)) for member in members]
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError) as error:
         raise BundleDamaged(f"{path} is not a whole bundle: {error}", AGAIN) from error
@@ -124,13 +138,13 @@ def _zip_files(path: Path) -> list[tuple[str, bytes]]:
 
 def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
     mode = member.external_attr >> 16
-    if member.filename not in LIMIT_BYTES:
+    if member.filename not in ALLOWED_BYTES:
         raise BundleDamaged(f"{path}: unexpected member {member.filename!r}", "a bundle holds four files, no folders")
     if stat.S_ISLNK(mode):
         raise BundleDamaged(f"{path}: member {member.filename!r} is a link", AGAIN)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleDamaged(f"{path}: member {member.filename!r} is compressed in a way boards cannot read", AGAIN)
-    _check_limit(path / member.filename, member.file_size, LIMIT_BYTES[member.filename])
+    _check_limit(path / member.filename, member.file_size, ALLOWED_BYTES[member.filename])
 
 
 def _check_limit(path: Path, size: int, limit: int) -> None:
@@ -153,6 +167,20 @@ def read_manifest(raw: bytes, path: Path) -> Manifest:
     try:
         return decode(Manifest, value, "manifest.json")
     except AgentError as error:
+        raise BundleDamaged(f"{path}: {error.message}", AGAIN) from error
+
+
+def _unpacked(packed: bytes, manifest: Manifest, path: Path) -> bytes:
+    """The model that came packed; at most as large as the manifest says it is."""
+    try:
+        from .packed import unpack
+    except ImportError as error:
+        told = " ".join(str(error.__cause__ or error).split())
+        raise RuntimeMissing(f"{path}: the model is packed, and NumPy does not import: {told}", SETUP) from error
+    fact = manifest.files.get(MODEL)
+    try:
+        return unpack(packed, fact.size_bytes if fact else 0)
+    except BundleDamaged as error:
         raise BundleDamaged(f"{path}: {error.message}", AGAIN) from error
 
 

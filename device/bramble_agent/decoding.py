@@ -1,4 +1,4 @@
-"""Unpack what travelled in a shorter form: bz2, or the difference to a file that is here, also packed by bz2.
+"""Unpack what travelled in a shorter form: bz2, a packed model, or the difference to a file that is here, also by bz2.
 
 Weights that were trained on differ from the old ones by small numbers, which pack well even where every byte changed.
 The difference ("delta") is a head of spans, [length, offset in the old file or -1], as one line of JSON, and then the
@@ -11,7 +11,7 @@ import bz2
 import json
 from pathlib import Path
 
-from .errors import CutShort, RuntimeMissing
+from .errors import BundleDamaged, BundleTooNew, CutShort, RuntimeMissing
 from .files import discard
 from .wire_release import Piece
 
@@ -23,13 +23,15 @@ def decode_stream(piece: Piece, stream: Path, base: Path, target: Path) -> None:
     """Write the file that the whole ``stream`` stands for to ``target``.
 
     Raises CutShort for a stream that cannot be unpacked, or that would grow beyond the size that was announced;
-    RuntimeMissing where a difference comes and NumPy does not import.
+    RuntimeMissing where a difference or a packed model comes and NumPy does not import.
     """
     try:
         if piece.size_bytes > LIMIT_BYTES:
             raise ValueError(f"it would have {piece.size_bytes:,} bytes")
         if piece.coding == "bz2":
             data = memoryview(_unpacked(_read(stream), piece.size_bytes))
+        elif piece.coding == "packed":
+            data = memoryview(_model(_read(stream), piece.size_bytes))
         elif piece.coding == "delta":
             data = summed(_unpacked(_read(stream), piece.size_bytes + HEAD_BYTES), _read(base))
         else:
@@ -73,6 +75,16 @@ def _read(path: Path) -> bytes:
     if size > LIMIT_BYTES:
         raise ValueError(f"{size:,} bytes are too many to unpack")
     return path.read_bytes()
+
+
+def _model(raw: bytes, limit: int) -> bytes:
+    """The model that a packed one stands for. Raises ValueError."""
+    from .packed import unpack
+
+    try:
+        return unpack(raw, limit)
+    except (BundleDamaged, BundleTooNew) as error:
+        raise ValueError(error.message) from error
 
 
 def _spans(head: bytes) -> list[tuple[int, int]]:

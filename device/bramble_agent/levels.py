@@ -1,8 +1,8 @@
 """From the few numbers that a layer's weights share to the int8 that each channel's scale makes of them.
 
-Shared weights (Han et al., "Deep Compression", 2016) are equal as real numbers, not as integers: a channel of the .tflite
-has its own scale. So a level is a real weight, level · step, and its integer is round(level · step / scale), computed
-with float64, whose division and rounding IEEE 754 fixes on every machine.
+Shared weights (Han et al., "Deep Compression", 2016) are equal as real numbers, not as integers: each channel of the
+.tflite has its own scale. So a level is a real weight, level · step, and its integer is round(level · step / scale),
+computed with float64, whose division and rounding IEEE 754 fixes on every machine.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from .logistic import END, ONE, SQUASH, STRETCH
 if TYPE_CHECKING:
     from .range_decoder import Coder
 
-COST = 12  # units of a coder's budget
+COST = 24  # units of a coder's budget for a bit
 SEEN = 24  # occurrences that are told apart; more make a table slower to learn
 RATE = [ONE * 2 // (2 * n + 3) for n in range(SEEN + 1)]
 TRUST = [min(n, 3) + (n > 6) + (n > 15) for n in range(SEEN + 1)]  # which of a context's weights
@@ -28,40 +28,53 @@ LEARN = 30
 class Mixer:
     """Predicts bits from ``inputs`` contexts; ``limit`` is how slow its tables become (1/limit a step at last)."""
 
-    def __init__(self, inputs: int, limit: int = SEEN, start: int = 0) -> None:
-        first = start or ONE * 13 // (10 * inputs)
-        self._tables: List[Dict[int, List[int]]] = [{} for _ in range(inputs)]
+    def __init__(self, inputs: int, limit: int = SEEN) -> None:
+        first = ONE * 13 // (10 * inputs)
+        self._tables: List[Dict[int, Dict[int, List[int]]]] = [{} for _ in range(inputs)]
         self._weights = [[0] + [first * (k + 3) // 6 for k in range(1, 6)] for _ in range(inputs)]
         self._limit = limit
 
     def bit(self, coder: Coder, contexts: Sequence[int], bit: int = 0) -> int:
         """Code one bit; ``contexts`` are whole numbers, one for each input."""
-        slots, odds, mixed = [], [], 0
-        for table, context, weights in zip(self._tables, contexts, self._weights):
-            slot = table.get(context)
+        return self._bit(coder, self._chosen(contexts), 0, bit)
+
+    def number(self, coder: Coder, contexts: Sequence[int], width: int, value: int = 0) -> int:
+        """Code a number of ``width`` bits, from the highest on, each in the context of those before."""
+        coder.spend(COST * width)
+        chosen = self._chosen(contexts)
+        node = 1
+        for shift in range(width - 1, -1, -1):
+            node = node * 2 + self._bit(coder, chosen, node, value >> shift & 1)
+        return node - (1 << width)
+
+    def _chosen(self, contexts: Sequence[int]) -> List[Dict[int, List[int]]]:
+        chosen = []
+        for table, context in zip(self._tables, contexts):
+            held = table.get(context)
+            if held is None:
+                held = table[context] = {}
+            chosen.append(held)
+        return chosen
+
+    def _bit(self, coder: Coder, chosen: List[Dict[int, List[int]]], node: int, bit: int) -> int:
+        used, mixed = [], 0
+        for held, weights in zip(chosen, self._weights):
+            slot = held.get(node)
             if slot is None:
-                slot = table[context] = [ONE >> 1, 0]
-            slots.append(slot)
-            odd = STRETCH[slot[0] >> 4]
-            odds.append(odd)
-            mixed += weights[TRUST[slot[1]]] * odd
+                slot = held[node] = [ONE >> 1, 0]
+            odd, trust = STRETCH[slot[0] >> 4], TRUST[slot[1]]
+            mixed += weights[trust] * odd
+            used.append((slot, odd, weights, trust))
         mixed >>= 16
         p = SQUASH[(mixed if -END < mixed < END else END if mixed > 0 else -END) + END]
         bit = coder.bit(p, bit)
         aim = ONE - 1 if bit else 0
         wrong = (aim - p) * LEARN
-        for slot, odd, weights in zip(slots, odds, self._weights):
+        for slot, odd, weights, trust in used:
+            if odd:
+                weights[trust] += odd * wrong >> 20
             seen = slot[1]
-            weights[TRUST[seen]] += odd * wrong >> 20
             slot[0] += (aim - slot[0]) * RATE[seen] >> 16
             if seen < self._limit:
                 slot[1] = seen + 1
         return bit
-
-    def number(self, coder: Coder, contexts: Sequence[int], width: int, value: int = 0) -> int:
-        """Code a number of ``width`` bits, from the highest on, each in the context of those before."""
-        coder.spend(COST * width)
-        node = 1
-        for shift in range(width - 1, -1, -1):
-            node = node * 2 + self.bit(coder, [c << 16 | node for c in contexts], value >> shift & 1)
-        return node - (1 << width)

@@ -31,6 +31,7 @@ from .skeleton import Skeleton
 
 if TYPE_CHECKING:
     from .packed_parts import Part
+    from .range_decoder import Coder
 
 MAGIC = b"BPk"
 VERSION = 1
@@ -67,7 +68,7 @@ def unpack(data: bytes, limit: int = LIMIT_BYTES) -> bytes:
     return model
 
 
-def described(data: bytes) -> "Tuple[List[Part], int, int]":
+def described(data: bytes) -> Tuple[List[Part], int, int]:
     """The parts of a packed model, the bytes of its arithmetic code, and of the tail. Raises as ``unpack`` does."""
     unpack(data)
     reader = _Reader(data, LIMIT_BYTES)
@@ -89,7 +90,7 @@ class _Reader:
         self._coder = RangeDecoder(self.code)
         self._numbers = Numbers(self._coder)
 
-    def parts(self) -> "Tuple[Part, ...]":
+    def parts(self) -> Tuple[Part, ...]:
         """What it consists of."""
         return packed_parts.code(self._numbers, self.size)
 
@@ -103,7 +104,7 @@ class _Reader:
             raise ValueError("it is longer than it says")
         return join(self.size, parts, held, skeleton)
 
-    def _skeleton(self, parts: "Sequence[Part]") -> bytes:
+    def _skeleton(self, parts: Sequence[Part]) -> bytes:
         size = self.size - sum(part.size for part in parts)
         method = self._numbers.code(255)
         if method:
@@ -119,7 +120,7 @@ class _Reader:
         return found
 
 
-def skeleton_coded(coder: RangeDecoder, size: int, parts: "Sequence[Part]", given: bytes = b"") -> bytes:
+def skeleton_coded(coder: Coder, size: int, parts: Sequence[Part], given: bytes = b"") -> bytes:
     """Code what lies between the parts of a file of ``size`` bytes."""
     spans = gaps(size, parts)
     if sum(end - start for start, end in spans) > MOST_SKELETON:
@@ -130,13 +131,13 @@ def skeleton_coded(coder: RangeDecoder, size: int, parts: "Sequence[Part]", give
     return model.code(coder, [place for span in spans for place in range(*span)], given)
 
 
-def gaps(size: int, parts: "Sequence[Part]") -> List[Tuple[int, int]]:
+def gaps(size: int, parts: Sequence[Part]) -> List[Tuple[int, int]]:
     """From where to where no part lies, in order."""
     starts = [0, *(part.offset + part.size for part in parts)]
     return list(zip(starts, [*(part.offset for part in parts), size]))
 
 
-def join(size: int, parts: "Sequence[Part]", held: Dict[int, bytes], skeleton: bytes) -> bytes:
+def join(size: int, parts: Sequence[Part], held: Dict[int, bytes], skeleton: bytes) -> bytes:
     """The file of its parts' contents and its skeleton."""
     pieces, at = [], 0
     for i, (start, end) in enumerate(gaps(size, parts)):

@@ -12,7 +12,7 @@ import numpy as np
 from . import dense, hashed, rans, sparse_part, vectors
 from .levels import integers, real
 from .packed_numbers import Numbers
-from .packed_parts import DENSE, HASHED, INTS, PACKED, PLANES, PRODUCT, SCALES, SPARSE, ZEROS, Part, signed, unsigned
+from .packed_parts import DENSE, HASHED, INTS, PACKED, PLANES, PRODUCT, SCALES, ZEROS, Part, signed, unsigned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class Contents:
             scales = self._referred(numbers[1], numbers[0])
             hints = (scales >> np.uint32(22)).tolist() if scales is not None else [0] * numbers[0]
             return vectors.biases(self._coder, numbers[0], hints, ints).astype("<i4").tobytes()
-        shape = numbers[:2]
+        shape = numbers[0], numbers[1]
         if part.kind == HASHED:
             return self._hashed(part, given)
         bytes_ = np.frombuffer(given, np.uint8).reshape(shape) if given is not None else None
@@ -136,14 +136,15 @@ def hashed_bytes(
     shape: Tuple[int, int],
     seeded: Tuple[int, int],
     levels: NDArray[np.int64],
-    scaled: "Tuple[int, Optional[NDArray[np.uint32]]]",
+    scaled: Tuple[int, Optional[NDArray[np.uint32]]],
 ) -> bytes:
     """The int8 weights of a hashed layer of ``levels``; ``seeded``: seed and order, ``scaled``: step and scales."""
     bucket = hashed.buckets(shape, len(levels), *seeded)
     table = integers(levels, *scaled)
     rows = np.arange(shape[0])[:, None] if len(table) > 1 else 0
     weights = table[rows, bucket] * hashed.signs(shape, *seeded)
-    return np.clip(weights, -128, 127).astype(np.int8).tobytes()
+    found: bytes = np.clip(weights, -128, 127).astype(np.int8).tobytes()
+    return found
 
 
 def unpacked(data: bytes, method: int, size: int) -> bytes:
@@ -152,7 +153,7 @@ def unpacked(data: bytes, method: int, size: int) -> bytes:
         found = data
     else:
         try:
-            found = _decompressor(method).decompress(data, size + 1)
+            found = bytes(_decompressor(method).decompress(data, size + 1))
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise ValueError(f"a part is damaged ({error})") from error
     if len(found) != size:
@@ -160,7 +161,7 @@ def unpacked(data: bytes, method: int, size: int) -> bytes:
     return found
 
 
-def _decompressor(method: int) -> "lzma.LZMADecompressor | bz2.BZ2Decompressor | zlib._Decompress":
+def _decompressor(method: int) -> lzma.LZMADecompressor | bz2.BZ2Decompressor | zlib._Decompress:
     if method == BZ2:
         return bz2.BZ2Decompressor()
     if method == ZLIB:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict
 
-from .mixing import Mixer
+from .mixing import COST, Mixer
 
 if TYPE_CHECKING:
     from .range_decoder import Coder
@@ -30,7 +30,7 @@ class Numbers:
         contexts = (meaning, meaning | last << 8)
         length = self._lengths.number(self._coder, contexts, WIDEST, value.bit_length())
         found = min(length, 1)
-        self._coder.spend(12 * length)
+        self._coder.spend(COST * length)
         for shift in range(length - 2, -1, -1):
             where = (meaning << 6 | shift) << 6 | length
             found = found * 2 + self._bits.bit(

@@ -4,7 +4,7 @@ Each lane is an asymmetric numeral system (Duda, "Asymmetric numeral systems", 2
 sum to 4096; a lane's state is at least 2**16 and takes in 16 bits when it falls below. All lanes read from one row of
 words, in the order of their numbers (Giesen, "Interleaved entropy coders", 2014):
 
-    slot = x mod 4096;  s = symbol of slot;  x = f(s) · (x div 4096) + slot − c(s);  while x < 2**16: x = x · 2**16 + word
+    slot = x mod 4096;  s = symbol of slot;  x = f(s) · (x div 4096) + slot − c(s);  if x < 2**16: x = x · 2**16 + word
 
 A byte's table is chosen by its row's class. Layout: the lanes' states (uint32), then the words (uint16), little-endian.
 """
@@ -28,7 +28,7 @@ MOST_LANES = 4096
 
 @dataclass(frozen=True)
 class Tables:
-    """Frequencies [classes, 256] that sum to 4096 in each row, and the class of each byte's row (``row_bytes`` each)."""
+    """Frequencies [classes, 256], each row summing to 4096, and the class of each row of ``row_bytes`` bytes."""
 
     frequencies: NDArray[np.int64]
     classes: NDArray[np.int64]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from .logistic import ONE
 from .mixing import Mixer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .range_decoder import Coder
 
 INPUTS = 7
+MIXED, MANY = 6, 8192  # of so many values only the leading bits are predicted: the others are noise, and take time
 OPEN = 4  # leading bits of a value that are told to its neighbours
 
 
@@ -41,6 +43,7 @@ def code(
 ) -> NDArray[np.int64]:
     """Code a number of ``width`` bits for each of the flags [lines, cells] that is set, in their order."""
     mixer = Mixer(INPUTS)
+    plain = max(0, setting.width - MIXED) if len(setting.channels) > MANY else 0
     coarse = max(0, setting.width - OPEN)
     left = np.bincount(np.asarray(setting.channels, dtype=np.int64), minlength=len(setting.finesse)).tolist()
     found: Dict[Tuple[int, int], int] = {}
@@ -60,7 +63,10 @@ def code(
             other << 6 | (beside[0] or beside[1]),
             finesse << 6 | before,
         )
-        value = mixer.number(coder, contexts, setting.width, int(given[i]) if given is not None else 0)
+        known = int(given[i]) if given is not None else 0
+        value = mixer.number(coder, contexts, setting.width - plain, known >> plain)
+        for shift in range(plain - 1, -1, -1):
+            value = value * 2 + coder.bit(ONE >> 1, known >> shift & 1)
         found[line, cell] = last[channel] = (value >> coarse) + 1
         left[channel] -= 1
         came[channel] |= value in setting.loud[channel]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional, Sequence
 
 import numpy as np
 
-from .mixing import Mixer
+from .mixing import COST, Mixer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def biases(
 
 def _bits(coder: Coder, mixer: Mixer, length: int, given: int) -> int:
     """The bits below the first of a number of that length."""
-    coder.spend(12 * length)
+    coder.spend(COST * length)
     value = min(length, 1)
     for shift in range(length - 2, -1, -1):
         high = min(value, 7)

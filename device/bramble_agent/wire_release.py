@@ -15,8 +15,9 @@ from .wire import BoardFacts, VerifyAnswer
 class Piece:
     """Bytes that follow a TakeAsk on stdin, in its order: part of the stream that becomes the file ``blob``.
 
-    A file travels as one stream: ``coding`` "raw" (its bytes), "bz2", or "delta" (packed differences to the file
-    ``base``, see ``decoding``). ``stream`` is the stream's sha256, ``stream_bytes`` its length; ``length`` bytes of it
+    A file travels as one stream: ``coding`` "raw" (its bytes), "bz2", "packed" (a model, see ``packed``), or "delta"
+    (packed differences to the file ``base``, see ``decoding``). ``stream`` is the stream's sha256, ``stream_bytes`` its
+    length; ``length`` bytes of it
     follow, from ``offset`` on, before which the board has them already. ``size_bytes`` is the length of the file.
     """
 

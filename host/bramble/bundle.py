@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from bramble.datasets.types import Dataset
 from bramble.errors import from_agent
+from bramble.packing.shipped import Hints, packed_form
 from bramble.tflite import read_graph
 from bramble_agent import runtime
-from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, Bundle, open_bundle, sha256_file
+from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, MODEL, PACKED, Bundle, open_bundle, sha256_file
 from bramble_agent.codec import encode
 from bramble_agent.errors import AgentError, ModelRejected, OperatorMissing
 from bramble_agent.golden import answers
@@ -33,7 +34,10 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes into a bundle besides the model. ``pictures`` [N, h, w, c] become the golden inputs."""
+    """What goes into a bundle besides the model. ``pictures`` [N, h, w, c] become the golden inputs.
+
+    ``hashed`` says of layers of HashedNets, by their tensors' names, (seed, buckets), so that they pack to K values.
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -43,6 +47,7 @@ class Contents:
     budget: Budget
     scores: Scores
     provenance: dict[str, str]
+    hashed: Hints | None = None
 
 
 def pack(folder: Path, model: bytes, contents: Contents) -> str:
@@ -58,7 +63,10 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
     golden.update({f"output_{i}": values for i, values in enumerate(answers(engine, golden))})
     others = _by_other_kernels(model, golden)
     golden.update({f"{family}_{i}": values for family, all_ in others.items() for i, values in enumerate(all_)})
-    (folder / "model.tflite").write_bytes(model)
+    (folder / MODEL).write_bytes(model)
+    packed = packed_form(model, contents.hashed)
+    if packed is not None:
+        (folder / PACKED).write_bytes(packed)
     (folder / "labels.txt").write_text(
         "".join(" ".join(label.splitlines()) + "\n" for label in contents.labels), encoding="utf-8"
     )
@@ -109,16 +117,20 @@ def scores_of(score: dict[str, Any], counts: dict[str, Any]) -> Scores:
 
 
 def zip_bundle(folder: Path, target: Path) -> None:
-    """Write a bundle folder as one reproducible .zip."""
+    """Write a bundle folder as one reproducible .zip, the model packed if the folder has it so."""
+    packed = (folder / PACKED).is_file()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in LIMIT_BYTES:
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+            if name == MODEL and packed:
+                archive.writestr(zipfile.ZipInfo(PACKED, EPOCH), (folder / PACKED).read_bytes())
+            else:
+                archive.writestr(zipfile.ZipInfo(name, EPOCH), (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def packed_model_bytes(bundle_zip: Path) -> int:
     """How many bytes of a bundle's .zip are the model: what travels to a board for it."""
     with zipfile.ZipFile(bundle_zip) as archive:
-        return archive.getinfo("model.tflite").compress_size
+        return archive.getinfo(PACKED if PACKED in archive.namelist() else MODEL).compress_size
 
 
 def _fact(path: Path) -> FileFact:

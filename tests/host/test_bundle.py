@@ -98,7 +98,7 @@ def test_manifest_carries_what_it_was_given(tmp_path: Path) -> None:
 def test_files_are_listed_with_their_digests(tmp_path: Path) -> None:
     """Every file but the manifest is listed with the sha256 and the size that hashlib and the disk tell."""
     digest, manifest = packed(tmp_path / "bundle")
-    assert sorted(path.name for path in (tmp_path / "bundle").iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in (tmp_path / "bundle").iterdir()) == sorted([*FILES, "model.packed"])
     for name in FILES[1:]:
         raw = (tmp_path / "bundle" / name).read_bytes()
         assert manifest["files"].pop(name) == {"sha256": hashlib.sha256(raw).hexdigest(), "size_bytes": len(raw)}
@@ -152,17 +152,20 @@ def test_another_label_is_another_bundle(tmp_path: Path) -> None:
 
 
 def test_zip_says_no_date_and_holds_the_folder(tmp_path: Path) -> None:
-    """The .zip has the four files at its top, dated as early as a zip can be, and opens as the same bundle."""
+    """The .zip has the four files at its top, the model packed, dated as early as can be, and opens the same."""
     digest, _ = packed(tmp_path / "bundle")
     zip_bundle(tmp_path / "bundle", tmp_path / "bundle.zip")
     with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
+        held = [name.replace("model.tflite", "model.packed") for name in FILES]
         assert {member.filename: member.date_time for member in archive.infolist()} == dict.fromkeys(
-            FILES, (1980, 1, 1, 0, 0, 0)
+            held, (1980, 1, 1, 0, 0, 0)
         )
         assert archive.testzip() is None
         sizes = {member.filename: member.compress_size for member in archive.infolist()}
     assert load_bundle(tmp_path / "bundle.zip").digest == digest
-    assert packed_model_bytes(tmp_path / "bundle.zip") == sizes["model.tflite"]
+    assert packed_model_bytes(tmp_path / "bundle.zip") == sizes["model.packed"]
+    assert sizes["model.packed"] < len((tmp_path / "bundle" / "model.tflite").read_bytes()) / 2
+    assert load_bundle(tmp_path / "bundle.zip").read("model.tflite") == (tmp_path / "bundle/model.tflite").read_bytes()
 
 
 def test_rubbish_is_not_packed(tmp_path: Path) -> None:

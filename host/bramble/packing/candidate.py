@@ -25,8 +25,16 @@ class Candidate:
     tail: tuple[bytes, ...] = ()
 
 
-def cost(candidate: Candidate, scales: Mapping[int, Scales]) -> int:
-    """The bytes of a candidate alone; ``scales`` are those of all parts that it may refer to, by ref."""
+@dataclass(frozen=True)
+class Cost:
+    """What a candidate takes: bytes, and units of the decoder's budget."""
+
+    size: int
+    spent: int
+
+
+def cost(candidate: Candidate, scales: Mapping[int, Scales]) -> Cost:
+    """The cost of a candidate alone; ``scales`` are those of all parts that it may refer to, by ref."""
     coder = RangeEncoder()
     part = candidate.part
     code(Numbers(coder), part.offset + part.size, (part,))
@@ -34,9 +42,10 @@ def cost(candidate: Candidate, scales: Mapping[int, Scales]) -> int:
     for ref, words in scales.items():
         contents.know(ref - 1, words)
     contents.code(0, lambda _: b"", candidate.given)
-    return len(coder.finish()) + sum(map(len, candidate.tail))
+    return Cost(len(coder.finish()) + sum(map(len, candidate.tail)), coder.spent)
 
 
-def cheapest(candidates: list[Candidate], scales: Mapping[int, Scales]) -> Candidate:
-    """The candidate that costs least; the first of equal ones."""
-    return min(candidates, key=lambda one: cost(one, scales)) if len(candidates) > 1 else candidates[0]
+def cheapest(candidates: list[Candidate], scales: Mapping[int, Scales], budget: int) -> tuple[Candidate, Cost]:
+    """The candidate of fewest bytes within the decoder's ``budget``, the first of equal ones, with its cost."""
+    costs = [(one, cost(one, scales)) for one in candidates]
+    return min((one for one in costs if one[1].spent <= budget), key=lambda one: one[1].size, default=costs[0])

@@ -96,7 +96,7 @@ def _quantization(tensor: Any, found: dict[int, Piece]) -> int:
     held = tensor.Quantization()
     if held is None or held.ScaleIsNone() or held.ScaleLength() < 2:
         return -1
-    at, count = held._tab.Vector(held._tab.Offset(8)), held.ScaleLength()
+    at, count = int(held._tab.Vector(held._tab.Offset(8))), held.ScaleLength()
     found.setdefault(at, Piece(at, 4 * count, "scales", "<f4", (count,)))
     if held.ZeroPointLength() > 1 and not held.ZeroPointAsNumpy().any():
         zeros, size = held._tab.Vector(held._tab.Offset(10)), 8 * held.ZeroPointLength()

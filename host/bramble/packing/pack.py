@@ -1,4 +1,4 @@
-"""Pack a .tflite: the cheapest coding for each of its vectors, and the skeleton between them (``bramble_agent.packed``).
+"""Pack a .tflite: the cheapest coding for each of its vectors, and the skeleton between them: ``bramble_agent.packed``.
 
 Every coding is tried where it can win, its bytes counted, and the result unpacked and compared before it is given away.
 What is decoded step by step in Python on the board is kept to what a slow one does in about two seconds.
@@ -26,9 +26,11 @@ from bramble_agent.packed import MAGIC, VERSION, gaps, skeleton_coded, unpack, v
 from bramble_agent.packed_content import Contents
 from bramble_agent.packed_numbers import Numbers
 from bramble_agent.packed_parts import DENSE, INTS, SCALES, ZEROS, Part
+from bramble_agent.range_decoder import BUDGET
 
 MOST_CELLS = 600_000  # flags or bytes of a buffer that is decoded one by one
 MOST_SET = 20_000  # weights that are not zero and decoded bit by bit
+RESERVE = 2_500_000  # of the decoder's budget, for skeleton and scales
 MOST_SKELETON = 8_192  # bytes of a skeleton that is decoded bit by bit
 LEAST_BYTES = 256  # of a buffer of another type than int8 and int32 that is worth a part
 Hints = Mapping[str, tuple[int, int]]
@@ -70,8 +72,8 @@ def _chosen(model: bytes, hints: Hints) -> list[Candidate]:
     words = {at: _words(model, one) for at, one in found.items() if one.kind == "scales"}
     refs = {order[at] + 1: held for at, held in words.items()}
     derived = products(words)
-    chosen = {}
-    for at, one in found.items():
+    chosen, budget = {}, BUDGET - RESERVE
+    for at, one in sorted(found.items(), key=lambda item: item[1].size):  # where it is spent best
         if one.kind == "zeros":
             chosen[at] = Candidate(Part(ZEROS, at, (one.size,)), b"")
         elif at in derived:
@@ -82,7 +84,8 @@ def _chosen(model: bytes, hints: Hints) -> list[Candidate]:
             chosen[at] = Candidate(Part(SCALES, at, (len(words[at]),)), words[at].tobytes())
         else:
             ref = order.get(one.scales_at, -1) + 1
-            chosen[at] = cheapest(_candidates(model, one, ref, refs, hints), refs)
+            chosen[at], price = cheapest(_candidates(model, one, ref, refs, hints), refs, budget)
+            budget -= price.spent
     return [chosen[at] for at in sorted(chosen)]
 
 

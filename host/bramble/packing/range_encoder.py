@@ -10,15 +10,17 @@ from collections.abc import Sequence
 
 
 class RangeEncoder:
-    """One code in the making; ``finish`` gives its bytes."""
+    """One code in the making; ``finish`` gives its bytes, ``spent`` is what they cost of a decoder's budget."""
 
     def __init__(self) -> None:
         self._low = 0
         self._range = (1 << 48) - 1
         self._words: list[int] = []
+        self.spent = 0
 
     def spend(self, count: int) -> None:
-        """An encoder may take its time."""
+        """Add up what the decoder will have to pay."""
+        self.spent += count
 
     def bit(self, p: int, bit: int = 0) -> int:
         """Write a decision that is 1 with probability p / 65536."""

@@ -64,7 +64,7 @@ def make_report(bundle: Bundle, built: Facts, on_board: OnBoard | None) -> Facts
         "size": {
             "float_bytes": scores.float_bytes,
             "model_bytes": model_bytes,
-            "shipped_bytes": deflated_bytes(bundle.read("model.tflite")),
+            "shipped_bytes": len(bundle.packed) if bundle.packed else deflated_bytes(bundle.read("model.tflite")),
         },
         "parameters": {"total": scores.parameters, "nonzero": scores.nonzero},
         "macs": scores.macs,
