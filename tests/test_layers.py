@@ -44,7 +44,7 @@ HOST_FLOORS = (
     "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch "
-    "bramble.packing.candidate",
+    "bramble.packing.candidate bramble.packing.contents_table",
     "bramble.packing.standard bramble.packing.products bramble.packing.planes bramble.packing.hashed "
     "bramble.packing.sparse "
     "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys "
@@ -78,7 +78,7 @@ HOST_FLOORS = (
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
-    "bramble.cli.init bramble.cli.look bramble.cli.board bramble.cli.board_groups bramble.cli.build",
+    "bramble.cli.init bramble.cli.look bramble.cli.inspect bramble.cli.board bramble.cli.board_groups bramble.cli.build",
     "bramble.cli.known bramble.cli.lines",
     "bramble.cli.many",
     "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup",
@@ -112,6 +112,7 @@ OPEN_TO_HOST = {
     "bramble_agent.hashed",
     "bramble_agent.rans",
     "bramble_agent.range_decoder",
+    "bramble_agent.sparse_part",
 }
 
 # By module, or by package for all modules within; a package not named here may be imported nowhere.

@@ -87,6 +87,10 @@ def open_bundle(path: Path) -> Bundle:
     manifest = read_manifest(raw, path)
     if packed and MODEL not in files:
         files[MODEL] = _unpacked(packed, manifest, path)
+    elif (
+        packed and MODEL in manifest.files and packed[4:36].hex() != manifest.files[MODEL].sha256
+    ):  # of another model than the one beside it
+        packed = None
     for name in LIMIT_BYTES:
         if name != MANIFEST:
             _check(name, files[name], manifest, path)

@@ -68,11 +68,12 @@ def unpack(data: bytes, limit: int = LIMIT_BYTES) -> bytes:
     return model
 
 
-def described(data: bytes) -> Tuple[List[Part], int, int]:
-    """The parts of a packed model, the bytes of its arithmetic code, and of the tail. Raises as ``unpack`` does."""
+def costs(data: bytes) -> List[Tuple[Part, int]]:
+    """The parts of a packed model, and of how many bytes each comes. Raises as ``unpack`` does."""
     unpack(data)
     reader = _Reader(data, LIMIT_BYTES)
-    return list(reader.parts()), len(reader.code), len(reader.tail)
+    reader.model()
+    return [(part, reader.bits[i] + 7 >> 3) for i, part in enumerate(reader.known)]
 
 
 class _Reader:
@@ -89,6 +90,8 @@ class _Reader:
         self._at = 0
         self._coder = RangeDecoder(self.code)
         self._numbers = Numbers(self._coder)
+        self.known: Tuple[Part, ...] = ()
+        self.bits: Dict[int, int] = {}  # what each of the parts took
 
     def parts(self) -> Tuple[Part, ...]:
         """What it consists of."""
@@ -96,13 +99,20 @@ class _Reader:
 
     def model(self) -> bytes:
         """The whole file."""
-        parts = self.parts()
-        contents = Contents(self._coder, parts)
-        held: Dict[int, bytes] = {i: contents.code(i, self._take) for i in contents.order()}
+        self.known = parts = packed_parts.code(self._numbers, self.size)
+        contents, held = Contents(self._coder, parts), {}
+        for i in contents.order():
+            before = self._read()
+            held[i] = contents.code(i, self._take)
+            self.bits[i] = self._read() - before
         skeleton = self._skeleton(parts)
         if self._at != len(self.tail):
             raise ValueError("it is longer than it says")
         return join(self.size, parts, held, skeleton)
+
+    def _read(self) -> int:
+        """Bits so far, of the code and of the tail."""
+        return self._coder.read_bits() + 8 * self._at
 
     def _skeleton(self, parts: Sequence[Part]) -> bytes:
         size = self.size - sum(part.size for part in parts)

@@ -52,6 +52,10 @@ class RangeDecoder:
         if self._budget < 0:
             raise ValueError("it would take too long to unpack")
 
+    def read_bits(self) -> int:
+        """How many bits of the code the decisions so far took."""
+        return 8 * self._at - self._range.bit_length()
+
     def bit(self, p: int, bit: int = 0) -> int:
         """A decision that is 1 with probability p. Raises IndexError beyond the end."""
         bound = (self._range >> 16) * p

@@ -25,6 +25,7 @@ from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, MODEL, PACKED, Bundle, o
 from bramble_agent.codec import encode
 from bramble_agent.errors import AgentError, ModelRejected, OperatorMissing
 from bramble_agent.golden import answers
+from bramble_agent.packed import unpack
 from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import BUNDLE_VERSION, Budget, FileFact, Golden, Manifest, Pixels, Scores
 
@@ -154,5 +155,13 @@ def load_bundle(path: Path) -> Bundle:
     """Open and check a bundle. Raises BundleError with what is wrong and what to do."""
     try:
         return open_bundle(path)
+    except AgentError as error:
+        raise from_agent(error.code, error.message, error.hint) from error
+
+
+def load_packed(data: bytes) -> bytes:
+    """The .tflite of a packed model. Raises BundleError with what is wrong and what to do."""
+    try:
+        return unpack(data)
     except AgentError as error:
         raise from_agent(error.code, error.message, error.hint) from error

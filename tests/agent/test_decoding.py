@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bramble.fleet.release.coding import difference
+from bramble.packing.pack import pack
 from bramble_agent import decoding
 from bramble_agent.decoding import decode_stream, summed
 from bramble_agent.errors import CutShort, RuntimeMissing
 from bramble_agent.wire_release import Piece
+from making import make_model
 
 A, B = "a" * 64, "b" * 64
 
@@ -186,3 +188,13 @@ def test_retrained_weights_pack_well() -> None:
     delta = difference(new.tobytes(), old.tobytes())
     assert len(bz2.compress(delta)) < 0.4 * len(bz2.compress(new.tobytes()))
     assert bytes(summed(delta, old.tobytes())) == new.tobytes()
+
+
+def test_packed_models(tmp_path: Path) -> None:
+    """A packed model becomes the model; one that is longer than announced, damaged or of another version is refused."""
+    packed = pack(make_model())
+    size = len(make_model())
+    assert unpack(tmp_path, packed, size, "packed") == make_model()
+    for broken, most in ((packed, size - 1), (packed[:-4], size), (packed[:3] + b"\x07" + packed[4:], size)):
+        with pytest.raises(CutShort, match="cannot be unpacked"):
+            unpack(tmp_path, broken, most, "packed")

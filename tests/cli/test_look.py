@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bramble.bundle import zip_bundle
+from bramble.packing.pack import pack
 from bramble.report.facts import make_report
 from bramble.report.files import write_report
 from bramble_agent.bundle import open_bundle
@@ -113,6 +115,33 @@ def test_inspect_shows_labels_as_they_are(work: Path) -> None:
     """Labels that look like markup are neither obeyed nor lost."""
     make_bundle(work / "bundle", labels=b"[red]\n[/b]\n:smile:\n")
     assert "[red], [/b], :smile:" in bramble("inspect", "bundle", cwd=work).stdout
+
+
+def test_inspect_a_packed_model(work: Path, failed: Failed) -> None:
+    """A packed model shows how each tensor is coded, and --extract writes the plain one; a damaged one is refused."""
+    packed = pack(make_model())
+    (work / "tiny.packed").write_bytes(packed)
+    found = parsed("inspect", "tiny.packed", "--json", "--extract", "out", cwd=work)
+    assert {name: found[name] for name in INSPECTED} == INSPECTED
+    assert found["packed_bytes"] == len(packed)
+    assert sum(one["packed"] for one in found["buffers"]) == len(packed)
+    assert sum(one["size"] for one in found["buffers"]) == len(make_model())
+    assert (work / "out" / "model.tflite").read_bytes() == make_model()
+    assert "adaptive histograms" in bramble("inspect", "tiny.packed", cwd=work).stdout
+    (work / "tiny.packed").write_bytes(packed[:-9])
+    failed(bramble("inspect", "tiny.packed", cwd=work), 2)
+
+
+def test_inspect_extracts_a_bundle(work: Path, failed: Failed) -> None:
+    """--extract writes all files of a bundle plainly, the model of a packed one too; where it cannot, it says so."""
+    bundle = make_bundle(work / "bundle")
+    (bundle / "model.packed").write_bytes(pack(make_model()))
+    zip_bundle(bundle, work / "bundle.zip")
+    bramble("inspect", "bundle.zip", "--extract", "out", cwd=work)
+    names = ["golden.npz", "labels.txt", "manifest.json", "model.tflite"]
+    assert sorted(path.name for path in (work / "out").iterdir()) == names
+    assert all((work / "out" / name).read_bytes() == (bundle / name).read_bytes() for name in names)
+    assert "cannot write to" in failed(bramble("inspect", "bundle.zip", "--extract", "bundle.zip", cwd=work), 8)
 
 
 @pytest.mark.parametrize("raw", [b"rubbish", make_model()[:200]])

@@ -54,6 +54,7 @@ def _register() -> None:
         build,
         deploy,
         init,
+        inspect,
         look,
         push,
         rollback,
@@ -62,7 +63,7 @@ def _register() -> None:
         verify,
     )
 
-    _add(init.init, look.models, look.data, build.build, look.inspect)
+    _add(init.init, look.models, look.data, build.build, inspect.inspect)
     _add(setup.setup, board_groups.tag, board_groups.group, signers.signers, to=board.app)
     app.add_typer(board.app, name="board")
     _add(push.push, rollback.rollback, verify.verify, bench.bench, deploy.deploy, look.report, look.check, look.schema)

@@ -54,26 +54,6 @@ def data(folder: options.DataDir = None, json: options.Json = False) -> None:
         show(f"{name:14} {where}")
 
 
-def inspect(
-    thing: Annotated[Path, typer.Argument(help="A bundle (folder, .zip, run) or a .tflite.")],
-    json: options.Json = False,
-) -> None:
-    """Show what is in a bundle or a .tflite file."""
-    facts = _inspected(thing)
-    if json:
-        show_json(facts)
-        return
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        shown = "\n".join(map(str, value)) if isinstance(value, list) else value
-        table.add_row(name, f"{shown:,}" if isinstance(shown, int) else str(shown))
-    show(table)
-
-
 def report(
     path: ReportPath,
     layers: Annotated[bool, typer.Option("--layers", help="Show what is left of each layer instead.")] = False,
@@ -139,39 +119,3 @@ def schema() -> None:
 
 def _where(name: str, folder: Path | None) -> str:
     return f"in {folder}" if folder else "downloaded by Keras when first used"
-
-
-def _inspected(thing: Path) -> dict[str, Any]:
-    from bramble.bundle import find_bundle, load_bundle
-    from bramble.errors import UsageError
-    from bramble.tflite import read_graph
-
-    if thing.suffix == ".tflite":
-        try:
-            raw = thing.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{thing} cannot be read: {error.strerror}") from error
-        facts: dict[str, Any] = {"file": str(thing)}
-    else:
-        bundle = load_bundle(find_bundle(thing))
-        raw = bundle.read("model.tflite")
-        manifest = bundle.manifest
-        facts = {
-            "bundle": bundle.digest,
-            "name": manifest.name,
-            "labels": ", ".join(bundle.labels),
-            "accuracy": manifest.scores.accuracy,
-            "golden": f"{manifest.golden.count} answers by {manifest.golden.runtime} ({manifest.golden.kernels})",
-        }
-    graph = read_graph(raw)
-    tensors = graph.tensors
-    return {
-        **facts,
-        "model_bytes": len(raw),
-        "macs": graph.macs(),
-        "weights": sum(tensor.value.size for tensor in graph.weights() if tensor.value is not None),
-        "minimum_runtime": graph.minimum_runtime or "not stated",
-        "inputs": [f"{tensors[i].name} {list(tensors[i].shape)} {tensors[i].dtype}" for i in graph.inputs],
-        "outputs": [f"{tensors[i].name} {list(tensors[i].shape)} {tensors[i].dtype}" for i in graph.outputs],
-        "operators": [f"{op.name} v{op.version} × {op.count}" for op in graph.operators()],
-    }

@@ -18,8 +18,10 @@ from bramble.fleet.release.coding import (
     shortest,
     source_of,
 )
+from bramble.packing.pack import pack
 from bramble_agent.decoding import decode_stream
 from bramble_agent.wire_release import Piece
+from making import make_model
 
 RANDOM = np.random.default_rng(5)
 NOISE = RANDOM.bytes(50_000)
@@ -116,3 +118,14 @@ def test_difference_of_nothing_in_common() -> None:
     assert head == b"[[3,0],[15,-1],[3,3]]"
     assert rest == bytes(3) + b"NEW" * 5 + bytes(3)
     assert bz2.decompress(bz2.compress(rest)) == rest
+
+
+def test_a_packed_model_travels_so() -> None:
+    """The packed form is taken where it is shortest, for a small file too; a difference that is shorter still wins."""
+    model = make_model()
+    packed = pack(model)
+    blob = source_of(model, packed)
+    way = shortest(blob, None)
+    assert (way.coding, way.sent.read(), way.blob.sha256) == ("packed", packed, source_of(model).sha256)
+    large = np.random.default_rng(0).integers(0, 256, 60_000, dtype=np.uint8).tobytes()
+    assert shortest(source_of(large, b"p" * 500), source_of(large[:-1] + b"x")).coding == "delta"

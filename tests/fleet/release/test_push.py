@@ -18,6 +18,7 @@ from bramble.fleet.release import kept
 from bramble.fleet.release.push import How, push, rollback
 from bramble.fleet.release.signing import allow_signers, sign
 from bramble.fleet.types import Board, Connection
+from bramble.packing.pack import pack
 from bramble_agent.bundle import Bundle
 from making import bundle_digest, make_bundle, make_golden, make_model
 from serving import make_key
@@ -91,6 +92,20 @@ def test_folder_and_zip_are_one_release(
     push(connection, board, load_bundle(tmp_path / "bundle.zip"))
     assert tree(root) == {f"{bundle.digest}/{path.name}": path.read_bytes() for path in bundle_path.iterdir()}
     assert push(connection, board, bundle).sent_bytes == 0
+
+
+def test_a_packed_model_is_sent_packed(
+    connection: Connection, board: Board, bundle: Bundle, bundle_path: Path, root: Path
+) -> None:
+    """A bundle with the packed form of its model sends that; the release holds the plain model, as ever."""
+    packed = pack(make_model())
+    (bundle_path / "model.packed").write_bytes(packed)
+    pushed = push(connection, board, load_bundle(bundle_path))
+    assert pushed.state == "current"
+    others = [len(bundle.read(name)) for name in ("labels.txt", "golden.npz")]
+    assert pushed.sent_bytes <= len(packed) + sum(others) < len(make_model()) + sum(others)
+    names = ("golden.npz", "labels.txt", "manifest.json", "model.tflite")
+    assert tree(root) == {f"{bundle.digest}/{name}": (bundle_path / name).read_bytes() for name in names}
 
 
 @LOCALLY

@@ -18,7 +18,7 @@ from bramble.tflite import deflated_bytes
 from bramble_agent.errors import BundleDamaged, BundleTooNew
 from bramble_agent.hashed import KERAS, buckets, signs
 from bramble_agent.levels import integers
-from bramble_agent.packed import HEAD_BYTES, described, is_packed, unpack, varint, varint_bytes
+from bramble_agent.packed import HEAD_BYTES, costs, is_packed, unpack, varint, varint_bytes
 from bramble_agent.packed_parts import DENSE, HASHED, PACKED, PLANES, PRODUCT, SPARSE
 from making import make_model
 
@@ -35,7 +35,7 @@ def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 def kinds(packed: bytes) -> dict[int, int]:
     """How many parts there are of each kind."""
-    found = [part.kind for part in described(packed)[0]]
+    found = [part.kind for part, _ in costs(packed)]
     return {kind: found.count(kind) for kind in set(found)}
 
 
@@ -57,6 +57,9 @@ def test_a_whole_dense_model() -> None:
     assert not is_packed(DIGITS)
     assert len(packed) < 0.83 * deflated_bytes(DIGITS)
     assert {DENSE, PRODUCT} <= kinds(packed).keys()
+    sizes = {part.size: taken for part, taken in costs(packed)}
+    assert 0.9 * 4608 < sizes[4608] < 4400  # the largest kernel: int8 that were trained have nearly 8 bits
+    assert 0.9 * len(packed) - 700 < sum(taken for _, taken in costs(packed)) < len(packed)
 
 
 def test_a_pruned_model() -> None:

@@ -15,7 +15,7 @@ from bramble.fleet.release.coding import Source, source_of
 from bramble.fleet.release.gate import check_fit
 from bramble.fleet.release.send import Absent, OnSent, send
 from bramble.fleet.types import Board, Connection
-from bramble_agent.bundle import MANIFEST, Bundle
+from bramble_agent.bundle import MANIFEST, MODEL, Bundle
 from bramble_agent.wire import BoardFacts, VerifyAnswer
 from bramble_agent.wire_release import ReleaseAnswer, ReleaseAsk, RollbackAnswer, RollbackAsk
 
@@ -66,7 +66,8 @@ def push(
     """
     request, patience_s = _request(connection, bundle, how), PATIENCE_S + how.health_s
     told = ask(connection, board, request, ReleaseAnswer, patience_s)
-    files = {name: source_of(held) for name, held in bundle.files.items() if name != MANIFEST}
+    packed = {MODEL: bundle.packed}
+    files = {name: source_of(held, packed.get(name)) for name, held in bundle.files.items() if name != MANIFEST}
     sent = 0
     if told.state == "missing":
         absent = [one for one in files.values() if one.sha256 in told.missing]
@@ -76,7 +77,7 @@ def push(
         told = ask(connection, board, request, ReleaseAnswer, patience_s)
     if told.verify is None:
         raise BrambleError(f"{board.name}: what was sent vanished", "push again; check the board's storage")
-    kept.keep(files["model.tflite"])
+    kept.keep(files[MODEL])
     return Pushed(told.state, told.path, sent, told.facts, told.verify, told.detail, told.current, told.previous)
 
 

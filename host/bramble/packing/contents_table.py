@@ -1,0 +1,50 @@
+"""What a packed model's parts are and what each takes, for ``bramble inspect``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bramble.packing.cut import pieces
+from bramble_agent import packed_parts
+from bramble_agent.packed import costs, unpack
+from bramble_agent.packed_parts import Part
+from bramble_agent.sparse_part import read
+
+NAMES = {
+    packed_parts.ZEROS: "zeros",
+    packed_parts.SCALES: "scales",
+    packed_parts.PRODUCT: "scales of a bias, from others",
+    packed_parts.INTS: "integers",
+    packed_parts.SPARSE: "sparse",
+    packed_parts.DENSE: "adaptive histograms",
+    packed_parts.HASHED: "hashed",
+    packed_parts.PLANES: "byte planes, rANS",
+    packed_parts.PACKED: "standard library",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A vector of the model: the tensor's name ("" for none), its coding, its bytes and those that it is packed in."""
+
+    name: str
+    coding: str
+    size: int
+    packed: int
+
+
+def rows(packed: bytes) -> list[Row]:
+    """The vectors of a packed model in the order of the file, at last what lies between them and the head."""
+    names = {one.offset: one.name or one.kind for one in pieces(unpack(packed))}
+    parts = costs(packed)
+    found = [Row(names.get(part.offset, ""), _coding(part), part.size, taken) for part, taken in parts]
+    model_bytes = len(unpack(packed))
+    rest = model_bytes - sum(part.size for part, _ in parts), len(packed) - sum(taken for _, taken in parts)
+    return [*found, Row("", "the flatbuffer between them, head and sha256", *rest)]
+
+
+def _coding(part: Part) -> str:
+    if part.kind != packed_parts.SPARSE:
+        return NAMES[part.kind]
+    sparse = read(part.numbers)
+    return f"sparse, {len(sparse.levels)} shared values" if sparse.levels else "sparse"
