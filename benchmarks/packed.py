@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import bz2
+import itertools
 import json
 import lzma
 import platform
@@ -96,9 +97,7 @@ def shared(model: bytes, density: float, count: int) -> bytes:
         limit = np.quantile(np.abs(real), 1 - min(kept, np.count_nonzero(real) / real.size))
         left = np.abs(real) > limit
         edges = np.quantile(real[left], np.linspace(0, 1, count + 1))
-        centres = np.array(
-            [real[left & (real >= a) & (real <= b)].mean() for a, b in zip(edges, edges[1:], strict=False)]
-        )
+        centres = np.array([real[left & (real >= a) & (real <= b)].mean() for a, b in itertools.pairwise(edges)])
         nearest = centres[np.abs(real[..., None] - centres).argmin(-1)] * left
         peak = np.abs(nearest).max(1)
         new = np.where(peak > 0, peak / 127, scales).astype("<f4")

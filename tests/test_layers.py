@@ -78,7 +78,8 @@ HOST_FLOORS = (
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
-    "bramble.cli.init bramble.cli.look bramble.cli.inspect bramble.cli.board bramble.cli.board_groups bramble.cli.build",
+    "bramble.cli.init bramble.cli.look bramble.cli.inspect bramble.cli.board bramble.cli.board_groups "
+    "bramble.cli.build",
     "bramble.cli.known bramble.cli.lines",
     "bramble.cli.many",
     "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup",

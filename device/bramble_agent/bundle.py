@@ -36,7 +36,7 @@ LIMIT_BYTES = {
     "golden.npz": 256 << 20,
 }
 PACKED, MODEL = "model.packed", "model.tflite"
-ALLOWED_BYTES = {**LIMIT_BYTES, PACKED: 256 << 20}
+PACKED_BYTES = 256 << 20
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")  # it becomes part of paths
 AGAIN = "build or copy the bundle again"
 SETUP = "bramble board setup"
@@ -87,9 +87,7 @@ def open_bundle(path: Path) -> Bundle:
     manifest = read_manifest(raw, path)
     if packed and MODEL not in files:
         files[MODEL] = _unpacked(packed, manifest, path)
-    elif (
-        packed and MODEL in manifest.files and packed[4:36].hex() != manifest.files[MODEL].sha256
-    ):  # of another model than the one beside it
+    elif packed and not _stands_for(packed, manifest):
         packed = None
     for name in LIMIT_BYTES:
         if name != MANIFEST:
@@ -112,7 +110,7 @@ def sha256_file(path: Path) -> str:
 
 def _folder_files(folder: Path) -> list[tuple[str, Path]]:
     found = []
-    for name, limit in ALLOWED_BYTES.items():
+    for name in (*LIMIT_BYTES, PACKED):
         path = folder / name
         try:
             facts = os.lstat(path)
@@ -120,7 +118,7 @@ def _folder_files(folder: Path) -> list[tuple[str, Path]]:
             continue
         if not stat.S_ISREG(facts.st_mode):
             raise BundleDamaged(f"{path} is a link or not a plain file", AGAIN)
-        _check_limit(path, facts.st_size, limit)
+        _check_limit(path, facts.st_size, LIMIT_BYTES.get(name, PACKED_BYTES))
         found.append((name, path))
     return found
 
@@ -142,13 +140,13 @@ def _zip_files(path: Path) -> list[tuple[str, bytes]]:
 
 def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
     mode = member.external_attr >> 16
-    if member.filename not in ALLOWED_BYTES:
+    if member.filename not in (*LIMIT_BYTES, PACKED):
         raise BundleDamaged(f"{path}: unexpected member {member.filename!r}", "a bundle holds four files, no folders")
     if stat.S_ISLNK(mode):
         raise BundleDamaged(f"{path}: member {member.filename!r} is a link", AGAIN)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleDamaged(f"{path}: member {member.filename!r} is compressed in a way boards cannot read", AGAIN)
-    _check_limit(path / member.filename, member.file_size, ALLOWED_BYTES[member.filename])
+    _check_limit(path / member.filename, member.file_size, LIMIT_BYTES.get(member.filename, PACKED_BYTES))
 
 
 def _check_limit(path: Path, size: int, limit: int) -> None:
@@ -172,6 +170,12 @@ def read_manifest(raw: bytes, path: Path) -> Manifest:
         return decode(Manifest, value, "manifest.json")
     except AgentError as error:
         raise BundleDamaged(f"{path}: {error.message}", AGAIN) from error
+
+
+def _stands_for(packed: bytes, manifest: Manifest) -> bool:
+    """Whether a packed form beside the model says that it is this model's."""
+    fact = manifest.files.get(MODEL)
+    return fact is not None and packed[4:36].hex() == fact.sha256
 
 
 def _unpacked(packed: bytes, manifest: Manifest, path: Path) -> bytes:

@@ -127,7 +127,7 @@ def test_inspect_a_packed_model(work: Path, failed: Failed) -> None:
     assert sum(one["packed"] for one in found["buffers"]) == len(packed)
     assert sum(one["size"] for one in found["buffers"]) == len(make_model())
     assert (work / "out" / "model.tflite").read_bytes() == make_model()
-    assert "adaptive histograms" in bramble("inspect", "tiny.packed", cwd=work).stdout
+    assert "the flatbuffer between them" in bramble("inspect", "tiny.packed", cwd=work).stdout
     (work / "tiny.packed").write_bytes(packed[:-9])
     failed(bramble("inspect", "tiny.packed", cwd=work), 2)
 
@@ -141,7 +141,7 @@ def test_inspect_extracts_a_bundle(work: Path, failed: Failed) -> None:
     names = ["golden.npz", "labels.txt", "manifest.json", "model.tflite"]
     assert sorted(path.name for path in (work / "out").iterdir()) == names
     assert all((work / "out" / name).read_bytes() == (bundle / name).read_bytes() for name in names)
-    assert "cannot write to" in failed(bramble("inspect", "bundle.zip", "--extract", "bundle.zip", cwd=work), 8)
+    assert "cannot write to" in failed(bramble("inspect", "bundle.zip", "--extract", "bundle.zip", cwd=work), 1)
 
 
 @pytest.mark.parametrize("raw", [b"rubbish", make_model()[:200]])
