@@ -25,6 +25,14 @@ from bramble.quantization.simulate import settled
 
 
 @dataclass(frozen=True)
+class Ready:
+    """What the exporter needs: a simulation, and the integers of tied layers (see ``tie``)."""
+
+    simulation: keras.Model
+    tied: Mapping[str, Integers]
+
+
+@dataclass(frozen=True)
 class Exported:
     """The .tflite, the simulation it was made of (kernels on their grid), and each layer's kernel as it is stored."""
 
@@ -99,4 +107,4 @@ def _fitted(kernel: NDArray[np.float64], tied: Integers, axes: tuple[int, ...]) 
     return np.abs(np.where(steps == 0, 1.0, steps)).astype(np.float32), turned.astype(np.int8)
 
 
-__all__ = ["Exported", "export", "few_valued", "tie", "weighted"]
+__all__ = ["Exported", "Ready", "export", "few_valued", "tie", "weighted"]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGNMENT = 16
+FLOATS = (0, 1)  # FLOAT32 and FLOAT16 in TFLite's schema
 KEPT = b"min_runtime_version"
 
 
@@ -68,7 +69,8 @@ def compact(model: bytes, source: keras.Model) -> bytes:
     graph.inputs = [into[tensor.name] for tensor in source.inputs]
     graph.outputs = [out[name] for name in sorted(out, key=lambda name: int(name.rpartition("_")[2]))]
     for number, tensor in enumerate(graph.tensors):
-        tensor.name = str(number)
+        if tensor.type not in FLOATS:  # what should not be there keeps its name, for the audit
+            tensor.name = str(number)
     for number, tensor in zip(graph.inputs, source.inputs, strict=True):
         graph.tensors[number].name = tensor.name
     held.signatureDefs = []

@@ -41,6 +41,11 @@ def calls(model: keras.Model) -> Counter[int]:
     return Counter(id(node.operation) for node in nodes(model))
 
 
+def _foreign(operation: Any) -> bool:
+    """Whether it is a layer of the user's own, which may not know how to be made again: then it is used as it is."""
+    return isinstance(operation, keras.Layer) and not type(operation).__module__.startswith(("keras.", "bramble."))
+
+
 class Copies:
     """Copies of layers, each made once, whose weights follow when the graph stands."""
 
@@ -50,6 +55,8 @@ class Copies:
 
     def of(self, operation: Any) -> Any:
         """The copy of a layer or operation."""
+        if _foreign(operation):
+            return operation
         if id(operation) not in self._made:
             copy = operation.__class__.from_config(operation.get_config())
             if isinstance(operation, keras.Layer):

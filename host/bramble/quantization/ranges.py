@@ -26,7 +26,7 @@ from bramble.quantization.simulate import STEPS, grid_of
 
 Batches = Callable[[], Iterator[list[NDArray[Any]]]]
 BINS = 4_096
-TAIL = 1e-5
+TAIL = 1e-4
 SHARES = np.linspace(1.0, 0.2, 81)
 
 
@@ -52,7 +52,7 @@ def calibrate(model: keras.Model, where: Places, batches: Batches, method: str =
     ``batches`` gives lists of one array an input, [n, …], anew each time it is called. Raises DataError where there are
     none, where values are no numbers or all pictures are the same; IncompatibleError for a layer that only gives 0.
     """
-    _demand_pictures(batches)
+    demand_pictures(batches)
     tap = _tap(model, where)
     ends = _ends(tap, batches) if tap.names else {}
     if method == "minmax" or not ends:
@@ -77,7 +77,7 @@ def _tap(model: keras.Model, where: Places) -> _Tap:
     return _Tap(taps, [name for name, _, _ in held], [group for _, group, _ in held])
 
 
-def _demand_pictures(batches: Batches) -> None:
+def demand_pictures(batches: Batches) -> None:
     """Raise DataError for calibration data that cannot set ranges."""
     first, varied, seen = None, False, 0
     for batch in batches():
