@@ -48,6 +48,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.quantization.fold",
         "bramble.quantization.graph",
         "bramble.quantization.grid",
+        "bramble.quantization.islands",
         "bramble.quantization.places",
         "bramble.quantization.plain",
         "bramble.quantization.prepare",

@@ -225,6 +225,8 @@ class Quantize(Table):
     calibrate: Literal["minmax", "percentile", "mse"] = "percentile"
     """int8: ranges from the smallest to the largest value; without the outermost 1/10,000 at each end; or those of
     least squared error between clipping and rounding. int16x8 knows minmax alone, whatever is set here."""
+    keep: tuple[str, ...] = Field(default=(), strict=False)
+    """int8: convolutions and dense layers, by name, that stay in float; their neighbours stay integers."""
     aware: Aware | None = None
     """int8: train on with everything rounded as it will be; ranges of activations are trained too."""
     max_mean_lsb: Positive = 4.0
@@ -232,9 +234,11 @@ class Quantize(Table):
     With aware they are held against the trained simulation."""
 
     @model_validator(mode="after")
-    def _aware_works(self) -> Quantize:
+    def _of_int8(self) -> Quantize:
         if self.aware is not None and self.scheme != "int8":
             raise ValueError(f'quantize: aware trains for scheme = "int8", not {self.scheme}')
+        if self.keep and self.scheme != "int8":
+            raise ValueError(f'quantize: keep is for layers among those of scheme = "int8", not {self.scheme}')
         return self
 
 

@@ -28,7 +28,7 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble_agent.installed",  # looks up which version a library has
     "bramble_agent.wire",  # plain records: what they hold comes from the recipe and the data
 }
-QUANTIZATION = "export flatbuffer fold graph grid places plain prepare ranges retie simulate"
+QUANTIZATION = "export flatbuffer fold graph grid islands places plain prepare ranges retie simulate"
 OF_QUANTIZE = {  # bramble.stages calls these for the last stage only: the table of layers, the audit, the interpreter
     "bramble.compress.aware",
     "bramble.layers_table",

@@ -47,13 +47,14 @@ def aware(model: keras.Model, how: Quantize, work: Work, lesson: Lesson) -> Read
     simulation = ready.simulation
     layers = weighted(simulation)
     groups = {name: grouped(np.asarray(simulation.get_layer(name).kernel)) for name in ready.tied}
+    layers = [layer for layer in layers if layer.name not in ready.kept]
     views = [_view(layer, layer.name in groups) for layer in layers]
     pulls = [partial(together, groups=groups[layer.name]) if layer.name in groups else _alone for layer in layers]
     settling = round(tuning.epochs * (1.0 - tuning.settle))
     with seen_through(layers, views, pulls), _settling(simulation) as settle:
         callbacks = (*lesson.callbacks, _At(settling, settle), Best(simulation))
         fit(simulation, tuning, work, replace(lesson, callbacks=callbacks))
-    return Ready(simulation, tie(simulation, ready.tied))
+    return Ready(simulation, tie(simulation, ready.tied), ready.kept)
 
 
 def grouped(kernel: NDArray[Any]) -> NDArray[np.int32]:

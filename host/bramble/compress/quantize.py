@@ -57,7 +57,7 @@ def quantize(model: keras.Model, how: Quantize, work: Work, trained: Ready | Non
     as_float = convert(model, "float32", samples)
     if how.scheme == "int8":
         ready = trained or prepare(model, how, work)
-        made = export(ready.simulation, ready.tied)
+        made = export(ready.simulation, ready.tied, ready.kept)
         return Quantized(made.tflite, as_float, _audited(model if trained is None else None, made, how, work))
     lowered = as_float if how.scheme == "float32" else convert(model, how.scheme, samples)
     found, _, _ = _audit(model, lowered, how, work)
@@ -69,7 +69,7 @@ def _audited(model: keras.Model | None, made: Exported, how: Quantize, work: Wor
     """The audit of what our exporter made, against the float model (None: only the simulation) and our integers."""
     found, got, output = _audit(model or made.simulation, made.tflite, how, work)
     kernels = {name: (kernel.integers, kernel.scales) for name, kernel in made.kernels.items()}
-    promise = Promise(kernels, _answers(made.simulation, work))
+    promise = Promise(kernels, _answers(made.simulation, work), len(how.keep))
     found = audit_export(found, read_graph(made.tflite), promise, got, output)
     demand(found)
     return found

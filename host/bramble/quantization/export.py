@@ -7,7 +7,7 @@ decide, and its integers are ours. What it names and repeats without need is tak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from bramble.convert import convert_simulation
 from bramble.quantization.flatbuffer import compact
 from bramble.quantization.fold import fold
 from bramble.quantization.grid import Integers, Scales, integers, reduced_axes, scales
+from bramble.quantization.islands import unrounded, without_inner
 from bramble.quantization.plain import WEIGHTED
-from bramble.quantization.retie import Kernel, as_stored, retie
+from bramble.quantization.retie import Kernel, as_stored, retie, stored_order
 from bramble.quantization.simulate import settled
 
 
@@ -30,6 +31,7 @@ class Ready:
 
     simulation: keras.Model
     tied: Mapping[str, Integers]
+    kept: tuple[str, ...] = ()  # layers that stay in float
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,23 @@ class Exported:
     kernels: Mapping[str, Kernel]
 
 
-def export(simulation: keras.Model, tied: Mapping[str, Integers] | None = None) -> Exported:
+def export(simulation: keras.Model, tied: Mapping[str, Integers] | None = None, kept: Collection[str] = ()) -> Exported:
     """Lower a simulation (``simulate``'s, trained or not) to int8.
 
     ``tied`` gives the integers of layers whose channels share what they are made of (clusters, buckets, signs), as
-    ``tie`` gives them. Those of all others follow from their weights. Raises IncompatibleError where the converter
-    cannot.
+    ``tie`` gives them. Those of all others follow from their weights. Layers that are ``kept`` stay in float. Raises
+    IncompatibleError where the converter cannot.
     """
     ready = fold(settled(simulation))
+    floats = {name: np.asarray(ready.get_layer(name).kernel) for name in kept}
     kernels = {layer.name: _put_on_grid(layer, (tied or {}).get(layer.name)) for layer in weighted(ready)}
     lowered = convert_simulation(ready)
-    changed = {name: kernels[name] for name in tied or {}}
-    return Exported(compact(retie(lowered, changed) if changed else lowered, ready), ready, kernels)
+    changed = {name: kernels[name] for name in tied or {} if name not in kept}
+    lowered = retie(lowered, changed) if changed else lowered
+    if kept:
+        islands = {name: (kernels.pop(name), *_as_float(ready.get_layer(name), floats[name])) for name in kept}
+        lowered, ready = unrounded(lowered, islands), without_inner(ready, islands)
+    return Exported(compact(lowered, ready), ready, kernels)
 
 
 def weighted(model: keras.Model) -> list[Any]:
@@ -82,6 +89,12 @@ def tie(model: keras.Model, names: Iterable[str]) -> dict[str, Integers]:
         tied[name] = integers(kernel, step)
         layer.kernel.assign(tied[name].astype(np.float32) * step)
     return tied
+
+
+def _as_float(layer: Any, kernel: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give a kept layer its kernel again; kernel and bias as the file holds them."""
+    layer.kernel.assign(kernel)
+    return stored_order(layer, kernel), np.asarray(layer.bias if layer.use_bias else 0.0, np.float32)
 
 
 def _put_on_grid(layer: Any, tied: Integers | None) -> Kernel:

@@ -55,6 +55,16 @@ def packed(held: Any) -> bytes:
     return bytes(builder.Output())
 
 
+def add_buffer(held: Any, values: NDArray[Any]) -> int:
+    """The number of a new buffer with these values: one that is there may belong to several tensors."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    held.buffers.append(buffer)
+    return len(held.buffers) - 1
+
+
 def compact(model: bytes, source: keras.Model) -> bytes:
     """The .tflite with short names and nothing twice, inputs and outputs in the order of ``source``, its Keras model.
 

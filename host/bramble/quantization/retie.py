@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.errors import IncompatibleError
-from bramble.quantization.flatbuffer import packed, unpacked
+from bramble.quantization.flatbuffer import add_buffer, packed, unpacked
 from bramble.quantization.grid import Integers, Scales, integers, scales
 from bramble.tflite import DEPTHWISE_AXIS, WEIGHTED_CODES
 
@@ -43,14 +43,20 @@ class Kernel:
 
 
 def as_stored(layer: Any, whole: Integers, steps: Scales) -> Kernel:
-    """A Keras layer's integers and scales in TFLite's order: channels first, in depthwise kernels last."""
+    """A Keras layer's integers and scales in TFLite's order."""
+    axis = DEPTHWISE_AXIS if isinstance(layer, keras.layers.DepthwiseConv2D) else 0
+    return Kernel(stored_order(layer, whole), steps.ravel(), axis)
+
+
+def stored_order(layer: Any, kernel: NDArray[Any]) -> NDArray[Any]:
+    """A Keras layer's kernel as TFLite holds it: channels first, in depthwise kernels last."""
     if isinstance(layer, keras.layers.DepthwiseConv2D):
-        height, width, _, _ = whole.shape
-        return Kernel(whole.reshape(1, height, width, -1), steps.ravel(), DEPTHWISE_AXIS)
+        height, width, _, _ = kernel.shape
+        return kernel.reshape(1, height, width, -1)
     if isinstance(layer, keras.layers.Conv2DTranspose):
-        return Kernel(np.moveaxis(whole, -2, 0), steps.ravel(), 0)
-    turned = np.moveaxis(whole, -1, 0)
-    return Kernel(turned[:, None] if isinstance(layer, keras.layers.Conv1D) else turned, steps.ravel(), 0)
+        return np.moveaxis(kernel, -2, 0)
+    turned = np.moveaxis(kernel, -1, 0)
+    return turned[:, None] if isinstance(layer, keras.layers.Conv1D) else turned
 
 
 def retie(model: bytes, kernels: Mapping[str, Kernel]) -> bytes:
@@ -60,16 +66,22 @@ def retie(model: bytes, kernels: Mapping[str, Kernel]) -> bytes:
     """
     held = unpacked(model)
     graph = held.subgraphs[0]
-    nodes = [op for op in graph.operators if held.operatorCodes[op.opcodeIndex].builtinCode in WEIGHTED_CODES]
-    taken: set[int] = set()
-    for name, kernel in kernels.items():
-        mine = [op for op in nodes if _holds(held, graph.tensors[op.inputs[1]], kernel) and id(op) not in taken]
-        if not mine:
-            raise IncompatibleError(f"the kernel of {name} is not in the converted model", "leave its layer untied")
-        chosen = [op for op in mine if op.inputs[1] == mine[0].inputs[1]]
-        taken.update(id(op) for op in chosen)
-        _rewrite(held, graph, chosen, kernel, name)
+    found = {name: holders(held, graph, kernel, name) for name, kernel in kernels.items()}
+    for name, ops in found.items():
+        _rewrite(held, graph, ops, kernels[name], name)
     return packed(held)
+
+
+def holders(held: Any, graph: Any, kernel: Kernel, name: str) -> list[Any]:
+    """The operators that compute with a layer's kernel, as the converter stored it.
+
+    Raises IncompatibleError where there are none.
+    """
+    ops = [op for op in graph.operators if held.operatorCodes[op.opcodeIndex].builtinCode in WEIGHTED_CODES]
+    mine = [op for op in ops if _holds(held, graph.tensors[op.inputs[1]], kernel)]
+    if not mine:
+        raise IncompatibleError(f"the kernel of {name} is not in the converted model", "leave its layer as it is")
+    return [op for op in mine if op.inputs[1] == mine[0].inputs[1]]
 
 
 def _holds(held: Any, tensor: Any, kernel: Kernel) -> bool:
@@ -83,7 +95,7 @@ def _holds(held: Any, tensor: Any, kernel: Kernel) -> bool:
 def _rewrite(held: Any, graph: Any, nodes: list[Any], kernel: Kernel, name: str) -> None:
     tensor = graph.tensors[nodes[0].inputs[1]]
     old, new = np.asarray(tensor.quantization.scale, np.float64), kernel.scales.astype(np.float64)
-    held.buffers[tensor.buffer].data = np.frombuffer(kernel.integers.tobytes(), np.uint8)
+    tensor.buffer = add_buffer(held, kernel.integers)
     tensor.quantization.scale = kernel.scales
     done: set[int] = set()
     for node in nodes:
@@ -97,5 +109,5 @@ def _rewrite(held: Any, graph: Any, nodes: list[Any], kernel: Kernel, name: str)
         whole = np.round(real / (step * new))
         if (np.abs(whole) > INT32.max).any():
             raise IncompatibleError(f"a bias of {name} leaves 32 bits at the shared scale", "leave its layer untied")
-        held.buffers[bias.buffer].data = np.frombuffer(whole.astype(np.int32).tobytes(), np.uint8)
+        bias.buffer = add_buffer(held, whole.astype(np.int32))
         bias.quantization.scale = (step * new).astype(np.float32)
