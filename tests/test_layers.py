@@ -32,7 +32,8 @@ AGENT_FLOORS = (
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
-    "bramble.compress bramble.quantization bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
+    "bramble.compress bramble.quantization "
+    "bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
     "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch",
