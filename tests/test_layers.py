@@ -39,7 +39,8 @@ AGENT_FLOORS = (
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
-    "bramble.compress bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
+    "bramble.compress bramble.quantization "
+    "bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
     "bramble.packing bramble.packing.range_encoder bramble.packing.cut bramble.packing.levels "
     "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
@@ -65,16 +66,24 @@ HOST_FLOORS = (
     "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
     "bramble.report.charts bramble.report.table",
     "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
-    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead bramble.compress.quantize "
+    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead "
     "bramble.fleet.ssh.connection bramble.density bramble.fleet.release.signing bramble.fleet.release.gate "
     "bramble.fleet.release.kept bramble.fleet.release.send "
     "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.report.facts bramble.report.page",
+    "bramble.quantization.graph bramble.quantization.grid bramble.quantization.flatbuffer",
+    "bramble.quantization.plain bramble.quantization.retie",
+    "bramble.quantization.fold bramble.quantization.places",
+    "bramble.quantization.simulate",
+    "bramble.quantization.ranges bramble.quantization.islands",
+    "bramble.quantization.export",
+    "bramble.quantization.prepare",
     "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon "
     "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
     "bramble.fleet.setup.setup "
-    "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
+    "bramble.deploy bramble.compress.quantize bramble.compress.aware "
+    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
@@ -172,6 +181,9 @@ THIRD_PARTY = {
     "bramble.build_model": "keras",
     "bramble.evaluate": "keras numpy",
     "bramble.compress": "keras numpy",
+    "bramble.quantization": "keras numpy",
+    "bramble.quantization.flatbuffer": "ai_edge_litert flatbuffers keras numpy",
+    "bramble.quantization.islands": "ai_edge_litert keras numpy",
     "bramble.stages": "keras numpy",
     "bramble.pipeline": "keras numpy",
     "bramble.fleet.release.coding": "numpy",

@@ -33,12 +33,33 @@ def convert(model: keras.Model, scheme: str, samples: Samples) -> bytes:
     single = keras.Model(inputs, answer, name="m")  # short: this name is in every tensor's
     converter = tf.lite.TFLiteConverter.from_keras_model(single)
     _configure(converter, scheme, samples, tf)
+    return _converted(converter, model.name, scheme)
+
+
+def convert_simulation(model: keras.Model) -> bytes:
+    """Lower a model whose activations are rounded by fake-quant operations, and whose kernels lie on their grid.
+
+    No pictures are needed, and none must be given: ranges and integers are those of the model. Whether everything
+    became an integer is for the audit to say. Raises IncompatibleError with the converter's own words.
+    """
+    import tensorflow as tf
+
+    inputs = [keras.Input(batch_shape=(1, *tensor.shape[1:]), name=tensor.name) for tensor in model.inputs]
+    graph = keras.Model(model.inputs, model.outputs)  # outputs in a row, whatever structure the model gives them
+    single = keras.Model(inputs, graph(inputs), name="m")
+    converter = tf.lite.TFLiteConverter.from_keras_model(single)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return _converted(converter, model.name, "int8")
+
+
+def _converted(converter: Any, name: str, scheme: str) -> bytes:
     with _quiet() as log:
         try:
             lowered: bytes = converter.convert()
         except Exception as error:
             raise IncompatibleError(
-                f"the converter cannot lower {model.name} to {scheme}: {_first_words(str(error))}", _last_words(log())
+                f"the converter cannot lower {name} to {scheme}: {_first_words(str(error))}", _last_words(log())
             ) from error
     return lowered
 

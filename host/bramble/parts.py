@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
-LIBRARIES_OF_STAGE = {"factorize": ("tensorly",)}  # besides LIBRARIES
+LIBRARIES_OF_STAGE = {"factorize": ("tensorly",), "quantize": ("flatbuffers",)}  # besides LIBRARIES
 EVERY_STAGE = (
     "bramble.audit",
     "bramble.build_model",
@@ -40,6 +40,23 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.sensitivity",
         "bramble.surgeon",
     ),
-    "quantize": ("bramble.layers_table", "bramble_agent.codec", "bramble_agent.runtime"),
+    "quantize": (
+        "bramble.compress.aware",
+        "bramble.layers_table",
+        "bramble.quantization.export",
+        "bramble.quantization.flatbuffer",
+        "bramble.quantization.fold",
+        "bramble.quantization.graph",
+        "bramble.quantization.grid",
+        "bramble.quantization.islands",
+        "bramble.quantization.places",
+        "bramble.quantization.plain",
+        "bramble.quantization.prepare",
+        "bramble.quantization.ranges",
+        "bramble.quantization.retie",
+        "bramble.quantization.simulate",
+        "bramble_agent.codec",
+        "bramble_agent.runtime",
+    ),
     "slim": ("bramble.bn_stats", "bramble.rebuild", "bramble.scores", "bramble.widths"),
 }

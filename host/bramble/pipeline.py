@@ -23,7 +23,7 @@ from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_STAGE
 from bramble.reading import ReadRecipe, read_recipe
-from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage
+from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, tuning_of
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
 from bramble.tuning import SELF, Taught
 from bramble_agent.bundle import sha256_file
@@ -91,10 +91,11 @@ def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
     teachers = [_teacher(run, stage) for stage in stages]  # first, so that a missing one is told before any work
     run.unchecked = [teacher for teacher in teachers if teacher]
     for stage, named in zip(stages, teachers, strict=True):
-        itself = getattr(stage, "teacher", None) == SELF
+        itself = getattr(tuning_of(stage), "teacher", None) == SELF
         taught = SELF if itself else sha256_file(named) if named else None  # what it is itself is in the key already
         teacher = run.model_file(done) if itself else named
-        key = key_of(key, stage.model_dump(exclude={"teacher", "assistants"}), taught, *made_of(stage.do))
+        knobs = stage.model_dump(exclude={"teacher": True, "assistants": True, "aware": {"teacher": True}})
+        key = key_of(key, knobs, taught, *made_of(stage.do))
         previous = done[-1] if done else None
         done.append(run.step(run.store, stage.do, key, partial(run.stage, stage, previous, teacher)))
     return done
@@ -111,7 +112,8 @@ def _teacher(run: _Run, stage: Stage) -> Path | None:
 
     None where there is none, or where it is the model itself: that is made on the way.
     """
-    named = stage.teacher if isinstance(stage, Taught | Distill) else None
+    tuning = tuning_of(stage)
+    named = tuning.teacher if isinstance(tuning, Taught | Distill) else None
     if named is None or named == SELF:
         return None
     model = _trained(run, named, None)

@@ -214,5 +214,6 @@ def _known(location: Sequence[str | int]) -> list[str]:
 
 
 def _table_of(annotation: Any) -> Any:
-    is_table = isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
-    return annotation if is_table else None
+    """The table that an annotation stands for, perhaps one that may be left out (``Table | None``)."""
+    kinds = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
+    return next((one for one in kinds if issubclass(one, pydantic.BaseModel)), None)

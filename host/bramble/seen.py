@@ -22,12 +22,17 @@ View = Callable[[Any], Any]
 
 
 @contextmanager
-def seen_through(layers: Sequence[keras.Layer], views: Sequence[View]) -> Iterator[None]:
-    """While inside, each layer (dense, convolution, depthwise) multiplies by its view of its kernel."""
+def seen_through(
+    layers: Sequence[keras.Layer], views: Sequence[View], pulls: Sequence[View] | None = None
+) -> Iterator[None]:
+    """While inside, each layer (dense, convolution, depthwise) multiplies by its view of its kernel.
+
+    ``pulls`` are functions that leave a kernel's values as they are and have derivatives of their own.
+    """
     plain = [type(layer) for layer in layers]
     try:
-        for layer, kind, view in zip(layers, plain, views, strict=True):
-            layer.__class__ = _seeing(kind, view)
+        for layer, kind, view, pull in zip(layers, plain, views, pulls or [_itself] * len(layers), strict=True):
+            layer.__class__ = _seeing(kind, view, pull)
         yield
     finally:
         for layer, kind in zip(layers, plain, strict=True):
@@ -40,11 +45,15 @@ def own_kernel(layer: keras.Layer) -> keras.Variable:
     return held["_kernel"] if "_kernel" in held else held["kernel"]  # a depthwise layer has no property for it
 
 
-def _seeing(kind: Any, view: View) -> Any:
+def _itself(kernel: Any) -> Any:
+    return kernel
+
+
+def _seeing(kind: Any, view: View, pull: View) -> Any:
     """A subclass of the layer class ``kind`` whose kernel is a view."""
 
     def kernel(layer: keras.Layer) -> Any:
-        own = own_kernel(layer)
+        own = pull(own_kernel(layer))
         return own + keras.ops.stop_gradient(view(own) - own)
 
     return type(kind)(kind.__name__, (kind,), {"kernel": property(kernel)})

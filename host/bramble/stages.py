@@ -11,6 +11,7 @@ from typing import Any, assert_never
 import keras
 import numpy as np
 
+from bramble.compress.aware import aware
 from bramble.compress.distill import distill
 from bramble.compress.factorize import factorize
 from bramble.compress.head import head
@@ -57,14 +58,15 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
         case Head():
             made = head(model, stage, work, _lesson(stage, teacher))
         case Quantize():
-            return _lower(model, stage, work, folder)
+            return _lower(model, stage, work, folder, teacher)
         case _:
             assert_never(stage)
     return _keep(made, work, folder)
 
 
-def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path) -> Facts:
-    made = quantize(model, stage, work)
+def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path, teacher: keras.Model | None) -> Facts:
+    trained = aware(model, stage, work, _lesson(stage.aware, teacher)) if stage.aware else None
+    made = quantize(model, stage, work, trained)
     (folder / "model.tflite").write_bytes(made.tflite)
     (folder / "float.tflite").write_bytes(made.float_tflite)
     accuracy = evaluate(made.tflite, work.data.held_out, work.pixels)

@@ -18,6 +18,8 @@ from bramble.errors import IncompatibleError
 from bramble_agent.wire import Operator
 
 WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
+WEIGHTED_CODES = frozenset({3, 4, 9, 67})  # the numbers of these in TFLite's schema
+DEPTHWISE_AXIS = 3  # where a depthwise kernel has its channels; all others have them first
 DTYPES = {
     "FLOAT32": np.float32,
     "FLOAT16": np.float16,

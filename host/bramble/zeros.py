@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bramble.events import Note, OnEvent
 from bramble.masks import Masks, masked, prunable, put
+from bramble.seen import own_kernel
 from bramble.tuning import Tuning
 
 NOTICED = 0.01
@@ -25,7 +26,7 @@ NOTICED = 0.01
 
 def alive(layers: Sequence[keras.Layer]) -> Masks:
     """True where a weight lives: everywhere, unless an earlier pruning left its zeros in one of these kernels."""
-    masks = [np.asarray(layer.kernel) != 0 for layer in layers]
+    masks = [np.asarray(own_kernel(layer)) != 0 for layer in layers]
     if any(_pruned(mask) for mask in masks):
         return masks
     return [np.ones_like(mask) for mask in masks]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bramble.audit import Audit, audit, demand
+from bramble.audit import Audit, Promise, audit, audit_export, demand
 from bramble.errors import AuditError
 from bramble.tflite import Graph, Node, Tensor
 from bramble_agent.wire import TensorSpec
@@ -158,3 +158,65 @@ def test_every_failure_is_told() -> None:
     found = Audit("int8", (), ("f",), ("k",), 1, 9.0, 9.0, 0.0, ("first", "second"))
     with pytest.raises(AuditError, match="failed its audit: first; second"):
         demand(found)
+
+
+def held(
+    **changes: tuple[NDArray[np.int8], NDArray[np.float32]],
+) -> dict[str, tuple[NDArray[np.int8], NDArray[np.float32]]]:
+    """What the exporter says of the sound graph's kernels, by layer: zeros at a scale of 0.1."""
+    shapes = {"conv": (8, 3, 3, 4), "deep": (1, 3, 3, 8), "dense": (3, 128)}
+    sizes = {"conv": 8, "deep": 8, "dense": 3}
+    promised = {
+        name: (np.zeros(shape, np.int8), np.full(sizes[name], 0.1, np.float32)) for name, shape in shapes.items()
+    }
+    return promised | changes
+
+
+def test_export_holds_our_integers() -> None:
+    """Every kernel that the exporter promised is in the file, bit for bit."""
+    found = audit(SOUND, "int8", 0.01, EXPECTED, exact(INT8), INT8)
+    checked = audit_export(found, SOUND, Promise(held(), EXPECTED), exact(INT8), INT8)
+    assert (checked.kernels, checked.other_kernels, checked.failures) == (3, (), ())
+    assert (checked.simulation_mean_lsb, checked.simulation_max_lsb) == (0.0, 0.0)
+    demand(checked)
+
+
+def test_other_integers_are_named() -> None:
+    """One integer off by one is found, in its layer."""
+    off = np.zeros((3, 128), np.int8)
+    off[2, 7] = 1
+    found = audit(SOUND, "int8", 0.01, EXPECTED, exact(INT8), INT8)
+    promise = Promise(held(dense=(off, np.full(3, 0.1, np.float32))), EXPECTED)
+    checked = audit_export(found, SOUND, promise, exact(INT8), INT8)
+    assert checked.other_kernels == ("dense",)
+    assert checked.failures == ("other integers than the exporter's in dense",)
+
+
+def test_other_scales_are_named_where_they_matter() -> None:
+    """A scale off by a thousandth is found; that of a channel of zeros means nothing."""
+    ones = np.ones((3, 128), np.int8)
+    ones[1] = 0
+    tensors = [*SOUND.tensors]
+    tensors[5] = Tensor("dense", (3, 128), "INT8", (0.1, 0.1, 0.1), 0, ones)
+    model = Graph(tuple(tensors), SOUND.nodes, SOUND.inputs, SOUND.outputs, "")
+    found = audit(model, "int8", 0.01, EXPECTED, exact(INT8), INT8)
+    for scales, other in (((0.1, 7.0, 0.1), ()), ((0.1, 0.1, 0.1001), ("dense",))):
+        promise = Promise({"dense": (ones, np.array(scales, np.float32))}, EXPECTED)
+        assert audit_export(found, model, promise, exact(INT8), INT8).other_kernels == other
+
+
+def test_answers_off_the_simulation_fail() -> None:
+    """With a scale of 0.5, a simulation that is off by 1.5 everywhere is 3 LSB off; the limit is told."""
+    found = audit(SOUND, "int8", 0.01, EXPECTED, exact(INT8), INT8)
+    checked = audit_export(found, SOUND, Promise(held(), EXPECTED + np.float32(1.5)), exact(INT8), INT8)
+    assert checked.simulation_mean_lsb == pytest.approx(3.0)
+    assert checked.failures == ("answers are off the simulation's by 3.00 LSB in the mean, 2 allowed",)
+
+
+def test_operators_that_stay_float_are_named() -> None:
+    """The operator on the island is told, its bridges are not."""
+    tensors = (activation("a"), activation("island", "FLOAT32"), activation("shore", "FLOAT32"), activation("b"))
+    nodes = (Node("DEQUANTIZE", 1, (0,), (1,)), Node("ELU", 1, (1,), (2,)), Node("QUANTIZE", 1, (2,), (3,)))
+    found = audit(Graph(tensors, nodes, (0,), (3,), ""), "int8", 1.0, EXPECTED, exact(INT8), INT8)
+    assert found.float_operators == ("ELU",)
+    assert "these operators cannot be integer: ELU" in found.failures

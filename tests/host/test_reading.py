@@ -95,6 +95,14 @@ def test_unknown_key_lists_what_is_known_there(tmp_path: Path) -> None:
     assert error.hint == "known here: shift, rotate, zoom, contrast, flip"
 
 
+def test_table_that_may_be_left_out_lists_its_keys(tmp_path: Path) -> None:
+    """Inside aware, which is none by default, a mistake is told with aware's own keys."""
+    wanted = write(tmp_path, RECIPE.replace('do = "quantize" ', 'do = "quantize"\naware = { epoch = 2 } '))
+    error = refused(wanted)
+    assert "unknown key 'stage.1.aware.epoch'; did you mean 'epochs'?" in error.message
+    assert "settle" in error.hint
+
+
 def test_inline_table_is_found(tmp_path: Path) -> None:
     """A mistake inside an inline table is told with the line of that table."""
     text = RECIPE.replace("[stage.augment]                         # 13\n", "")

@@ -11,7 +11,7 @@ import pytest
 
 from bramble.compress.quantize import Quantized, quantize
 from bramble.datasets.types import Dataset, Images
-from bramble.errors import AuditError
+from bramble.errors import AuditError, DataError
 from bramble.recipe import Quantize
 from bramble.tflite import Tensor, read_graph
 from bramble_agent import runtime
@@ -147,11 +147,20 @@ def test_limit_in_lsb_is_enforced(trained: keras.Model, digits: Dataset) -> None
 
 
 def test_ranges_come_from_the_training_pictures(trained: keras.Model, digits: Dataset) -> None:
-    """Calibrated on training pictures that are all black, the model fails on real held-out ones."""
-    black = Images(np.zeros_like(digits.train.pixels), digits.train.labels)
-    data = Dataset(digits.labels, black, digits.held_out, digits.test)
+    """Calibrated on training pictures that are almost black, the model fails on real held-out ones."""
+    dark = Images(digits.train.pixels // 64, digits.train.labels)
+    data = Dataset(digits.labels, dark, digits.held_out, digits.test)
     with pytest.raises(AuditError, match="LSB in the mean"):
         quantize(trained, how(), quiet(data))
+
+
+@pytest.mark.parametrize("scheme", ["int8", "int16x8"])
+def test_pictures_that_are_all_the_same_are_refused(trained: keras.Model, digits: Dataset, scheme: str) -> None:
+    """Black pictures set no range: said before anything is converted."""
+    black = Images(np.zeros_like(digits.train.pixels), digits.train.labels)
+    data = Dataset(digits.labels, black, digits.held_out, digits.test)
+    with pytest.raises(DataError, match="all 100 calibration pictures are the same"):
+        quantize(trained, how(scheme=scheme), quiet(data))
 
 
 def test_operator_that_stays_float_is_caught(digits: Dataset) -> None:
@@ -160,13 +169,23 @@ def test_operator_that_stays_float_is_caught(digits: Dataset) -> None:
 
     with pytest.raises(AuditError, match=r"float tensors remain, first .*through DEQUANTIZE, QUANTIZE") as caught:
         quantize(with_function(tf.sin), how(max_mean_lsb=1e9), quiet(digits))
+    assert "these operators cannot be integer: SIN" in caught.value.message
     assert "per tensor" not in caught.value.message
+    assert "float16" in caught.value.hint
 
 
-def test_model_that_does_not_run_is_caught(digits: Dataset) -> None:
-    """Log-gamma in int8 divides by a rounded zero: the interpreter's refusal becomes an audit error in one line."""
-    import tensorflow as tf
+def test_model_that_does_not_run_is_caught(
+    trained: keras.Model, lowered: Lower, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interpreter's refusal while it runs becomes an audit error in one line."""
 
+    class Stopping:
+        inputs = outputs = runtime.load(lowered("int8").tflite).inputs
+
+        def run(self, *values: np.ndarray) -> tuple[np.ndarray, ...]:
+            raise RuntimeError("division by zero\n  Node number 3 (DIV) failed to invoke.")
+
+    monkeypatch.setattr(runtime, "load", lambda model: Stopping())
     with pytest.raises(AuditError, match=r"the int8 model does not run: .*DIV") as caught:
-        quantize(with_function(lambda x: tf.math.lgamma(1.0 + tf.abs(x))), how(), quiet(digits))
+        quantize(trained, how(), quiet(digits))
     assert "\n" not in caught.value.message

@@ -1,0 +1,137 @@
+"""Rewrite a .tflite: open it as objects, change them, pack them again, small.
+
+Small means: names of tensors that only the converter's authors read become short, equal vectors (the zero points of all
+kernels are zeros) and strings are stored once, notes of the conversion go. Weights are aligned to 16 bytes, as the
+schema demands and flatbuffers' Python does not know by itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+ALIGNMENT = 16
+FLOATS = (0, 1)  # FLOAT32 and FLOAT16 in TFLite's schema
+KEPT = b"min_runtime_version"
+
+
+def unpacked(model: bytes) -> Any:
+    """The ModelT of a .tflite."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return schema.ModelT.InitFromPackedBuf(model, 0)
+
+
+def packed(held: Any) -> bytes:
+    """The .tflite of a ModelT."""
+    import flatbuffers
+
+    class Builder(flatbuffers.Builder):  # type: ignore[misc]
+        """Stores equal vectors and strings once, and aligns bytes."""
+
+        def __init__(self) -> None:
+            super().__init__(1 << 16)
+            self.known: dict[tuple[str, bytes], int] = {}
+
+        def CreateNumpyVector(self, values: NDArray[Any]) -> int:  # noqa: N802 - flatbuffers' name
+            key = values.dtype.str, values.tobytes()
+            if key not in self.known:
+                if values.dtype == np.uint8:
+                    self.Prep(ALIGNMENT, values.size)
+                self.known[key] = super().CreateNumpyVector(values)
+            return self.known[key]
+
+        def CreateString(self, text: Any, *how: Any) -> int:  # noqa: N802 - flatbuffers' name
+            key = "", text if isinstance(text, bytes) else text.encode()
+            if key not in self.known:
+                self.known[key] = super().CreateString(text, *how)
+            return self.known[key]
+
+    builder = Builder()
+    builder.Finish(held.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def add_buffer(held: Any, values: NDArray[Any]) -> int:
+    """The number of a new buffer with these values: one that is there may belong to several tensors."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    held.buffers.append(buffer)
+    return len(held.buffers) - 1
+
+
+def compact(model: bytes, source: keras.Model) -> bytes:
+    """The .tflite with short names and nothing twice, inputs and outputs in the order of ``source``, its Keras model.
+
+    Inputs are named as in Keras; the signature, which says the same once more, goes.
+    """
+    held = unpacked(model)
+    graph = held.subgraphs[0]
+    _requantize_at_once(held, graph)
+    signature = held.signatureDefs[0]
+    into = {_text(entry.name): entry.tensorIndex for entry in signature.inputs}
+    out = {_text(entry.name): entry.tensorIndex for entry in signature.outputs}
+    graph.inputs = [into[tensor.name] for tensor in source.inputs]
+    graph.outputs = [out[name] for name in sorted(out, key=lambda name: int(name.rpartition("_")[2]))]
+    for number, tensor in enumerate(graph.tensors):
+        if tensor.type not in FLOATS:  # what should not be there keeps its name, for the audit
+            tensor.name = str(number)
+    for number, tensor in zip(graph.inputs, source.inputs, strict=True):
+        graph.tensors[number].name = tensor.name
+    held.signatureDefs = []
+    held.metadata = [entry for entry in held.metadata or () if _bytes(entry.name) == KEPT]
+    used = {0, *(tensor.buffer for tensor in graph.tensors), *(entry.buffer for entry in held.metadata)}
+    order = {old: new for new, old in enumerate(sorted(used))}
+    for holder in (*graph.tensors, *held.metadata):
+        holder.buffer = order[holder.buffer]
+    held.buffers = [held.buffers[number] for number in sorted(used)]
+    return packed(held)
+
+
+def _requantize_at_once(held: Any, graph: Any) -> None:
+    """Let QUANTIZE read integers where DEQUANTIZE stood between: from one range to another without a float."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    def named(code: int) -> list[Any]:
+        return [op for op in graph.operators if held.operatorCodes[op.opcodeIndex].builtinCode == code]
+
+    back = {op.outputs[0]: op for op in named(schema.BuiltinOperator.DEQUANTIZE)}
+    for op in named(schema.BuiltinOperator.QUANTIZE):
+        if op.inputs[0] in back:
+            op.inputs = [back[op.inputs[0]].inputs[0]]
+    read = {number for op in graph.operators for number in op.inputs} | set(graph.outputs)
+    idle = {id(op) for number, op in back.items() if number not in read}
+    graph.operators = [op for op in graph.operators if id(op) not in idle]
+    _drop_unused(held, graph)
+
+
+def _drop_unused(held: Any, graph: Any) -> None:
+    """Without tensors and operator codes that nothing uses."""
+    used = {number for op in graph.operators for number in (*op.inputs, *op.outputs) if number >= 0}
+    used |= {*graph.inputs, *graph.outputs}
+    order = {old: new for new, old in enumerate(sorted(used))}
+    for op in graph.operators:
+        op.inputs = [order.get(number, -1) for number in op.inputs]
+        op.outputs = [order[number] for number in op.outputs]
+    graph.inputs = [order[number] for number in graph.inputs]
+    graph.outputs = [order[number] for number in graph.outputs]
+    for entry in (one for signature in held.signatureDefs for one in (*signature.inputs, *signature.outputs)):
+        entry.tensorIndex = order[entry.tensorIndex]
+    graph.tensors = [graph.tensors[number] for number in sorted(used)]
+    codes = sorted({op.opcodeIndex for op in graph.operators})
+    for op in graph.operators:
+        op.opcodeIndex = codes.index(op.opcodeIndex)
+    held.operatorCodes = [held.operatorCodes[number] for number in codes]
+
+
+def _text(value: Any) -> str:
+    return _bytes(value).decode()
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()

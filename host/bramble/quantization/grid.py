@@ -1,0 +1,56 @@
+"""The grid that weights are rounded to: symmetric, narrow, one scale an output channel (Jacob et al. 2018, 1712.05877).
+
+    scale_c = max|w_c| / 127        q = round(w / scale_c) in −127..127        w ≈ q · scale_c
+
+It is the converter's own rule. A kernel that lies on this grid already comes out of the converter with these very
+integers; on a wider grid (clipping ranges, moving averages) nearly all of them would differ. So: clip, never widen.
+Depthwise kernels have a scale for each of their output channels too. A channel of zeros has scale 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+LEVELS = 127
+Integers = NDArray[np.int8]
+Scales = NDArray[np.float32]
+
+
+def reduced_axes(layer: Any) -> tuple[int, ...]:
+    """The axes of a layer's kernel that one output channel spreads over."""
+    rank = len(layer.kernel.shape)
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return tuple(range(rank - 2))
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return (*range(rank - 2), rank - 1)
+    return tuple(range(rank - 1))
+
+
+def scales(kernel: NDArray[Any], axes: tuple[int, ...]) -> Scales:
+    """max|w|/127 over ``axes`` (kept as 1); 1 for zeros alone."""
+    most = np.abs(np.asarray(kernel, np.float64)).max(axes, keepdims=True)
+    return np.where(most > 0, most / LEVELS, 1.0).astype(np.float32)
+
+
+def integers(kernel: NDArray[Any], steps: Scales) -> Integers:
+    """round(w/scale), ties to even, clipped to −127..127."""
+    rounded = np.round(np.asarray(kernel, np.float64) / steps.astype(np.float64))
+    return np.clip(rounded, -LEVELS, LEVELS).astype(np.int8)
+
+
+def on_grid(kernel: NDArray[Any], axes: tuple[int, ...]) -> NDArray[np.float32]:
+    """The kernel, float32, rounded to its grid; what lies on it already stays as it is."""
+    steps = scales(kernel, axes)
+    return integers(kernel, steps).astype(np.float32) * steps
+
+
+def fake(kernel: Any, axes: tuple[int, ...]) -> Any:
+    """``on_grid`` in the backend's operations, for views of kernels (``seen.seen_through``) while training."""
+    ops = keras.ops
+    most = ops.max(ops.abs(kernel), axes, keepdims=True)
+    steps = ops.where(most > 0, most / LEVELS, 1.0)
+    return ops.round(kernel / steps) * steps

@@ -1,0 +1,116 @@
+"""The exporter on every hard little graph: integers throughout, our kernels to the bit, the simulation's answers."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from bramble.quantization.export import few_valued, tie
+from bramble.tflite import Graph, read_graph
+
+from ..nets import scrambled
+from .graphs import BODIES, answers, around, exported, halved, pictures
+
+
+def kernels_of(graph: Graph) -> set[tuple[tuple[int, ...], bytes]]:
+    """Shapes and bytes of a file's kernels."""
+    return {(one.shape, one.value.tobytes()) for one in graph.weights() if one.value is not None}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_graph_becomes_integers_that_answer_as_the_simulation(kind: str) -> None:
+    """No float tensor, one scale a channel, our integers, and answers within a step of the simulation's."""
+    made = exported(around(BODIES[kind], name=kind.replace(" ", "_")), pictures())
+    graph = read_graph(made.tflite)
+    assert not [tensor.name for tensor in graph.tensors if "FLOAT" in tensor.dtype]
+    assert not {"DEQUANTIZE"} & {op.name for op in graph.operators()}
+    held = kernels_of(graph)
+    for name, kernel in made.kernels.items():
+        assert (kernel.integers.shape, kernel.integers.tobytes()) in held, name
+    for one in graph.weights():
+        axis = 3 if one.shape[0] == 1 and len(one.scales) == one.shape[3] else 0
+        assert len(one.scales) == one.shape[axis]
+    step = graph.tensors[graph.outputs[0]].scales[0]
+    off = np.abs(answers(made.tflite, pictures())[0] - np.asarray(made.simulation(pictures()))) / step
+    assert off.mean() < 0.25
+    assert off.max() <= 2.01
+
+
+def test_simulation_is_near_the_float_model() -> None:
+    """On random weights, 8 bits keep answers within a few percent of their spread."""
+    model = around(BODIES["residual"])
+    made = exported(model, pictures())
+    real, rounded = np.asarray(model(pictures())), np.asarray(made.simulation(pictures()))
+    assert np.abs(real - rounded).mean() < 0.03 * real.std() + 0.02 * np.ptp(real)
+
+
+def test_several_inputs_and_outputs_keep_their_order_and_names() -> None:
+    """Two inputs, two outputs, one of them a sigmoid: in the order of the Keras model, whatever the converter's is."""
+    big, small = keras.Input((4, 4, 3), name="zebra"), keras.Input((5,), name="ant")
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3, activation="relu")(big))
+    x = layers.Concatenate()([x, layers.Dense(6, activation="relu")(small)])
+    model = halved(
+        scrambled(keras.Model([big, small], [layers.Dense(4)(x), layers.Dense(2, activation="sigmoid")(x)], name="two"))
+    )
+    given = pictures(32, 4, 4, 3), pictures(32, 5)
+    made = exported(model, *given)
+    graph = read_graph(made.tflite)
+    assert [graph.tensors[n].name for n in graph.inputs] == ["zebra", "ant"]
+    assert [graph.tensors[n].shape for n in graph.inputs] == [(1, 4, 4, 3), (1, 5)]
+    assert [graph.tensors[n].shape for n in graph.outputs] == [(1, 4), (1, 2)]
+    assert not [tensor.name for tensor in graph.tensors if "FLOAT" in tensor.dtype]
+    for got, expected, n in zip(answers(made.tflite, *given), made.simulation(list(given)), graph.outputs, strict=True):
+        assert np.abs(got - np.asarray(expected)).max() <= 2.01 * graph.tensors[n].scales[0]
+
+
+def test_pixels_are_shifted_by_128() -> None:
+    """An input of 0 … 1 has scale 1/255 and zero point −128: the byte p becomes p − 128."""
+    engine_input = read_graph(exported(around(BODIES["residual"]), pictures()).tflite)
+    tensor = engine_input.tensors[engine_input.inputs[0]]
+    assert tensor.scales[0] == pytest.approx(1 / 255)
+
+
+def test_channel_of_zeros_with_a_bias() -> None:
+    """A pruned channel keeps its bias: its answers are the constant."""
+    rows = keras.Input((6,), name="rows")
+    model = scrambled(keras.Model(rows, layers.Dense(4, name="out")(rows)))
+    kernel, bias = model.get_layer("out").get_weights()
+    kernel[:, 2] = 0.0
+    model.get_layer("out").set_weights([kernel, bias])
+    given = pictures(16, 6)
+    made = exported(model, given)
+    step = read_graph(made.tflite).tensors[read_graph(made.tflite).outputs[0]].scales[0]
+    assert np.abs(answers(made.tflite, given)[0] - np.asarray(model(given))).max() < 2 * step
+
+
+def test_file_holds_nothing_twice() -> None:
+    """Short names, zero points once, no signature: a dense layer of 8 x 4 is little more than its numbers."""
+    rows = keras.Input((8,), name="rows")
+    made = exported(
+        scrambled(keras.Model(rows, layers.Dense(4, name="a_long_name_for_a_layer")(rows))), pictures(16, 8)
+    )
+    assert b"a_long_name" not in made.tflite
+    assert len(made.tflite) < 1_100
+    assert read_graph(made.tflite).minimum_runtime
+
+
+def test_weights_are_aligned() -> None:
+    """Every buffer begins at a multiple of 16 bytes of the file, as the schema demands."""
+    made = exported(around(BODIES["concat"]), pictures())
+    for one in read_graph(made.tflite).weights():
+        assert one.value is not None
+        assert made.tflite.index(one.value.tobytes()) % 16 == 0
+
+
+def test_few_values_are_noticed() -> None:
+    """A kernel of two values is, one of noise and one too small to tell are not."""
+    rows = keras.Input((16,))
+    x = layers.Dense(16, name="binary")(rows)
+    model = scrambled(keras.Model(rows, layers.Dense(1, name="small")(layers.Dense(16, name="noise")(x))))
+    kernel, bias = model.get_layer("binary").get_weights()
+    model.get_layer("binary").set_weights([np.sign(kernel) * 0.25, bias])
+    found = few_valued(model)
+    assert found == ["binary"]
+    assert set(np.unique(tie(model, found)["binary"])) == {-127, 127}
