@@ -47,7 +47,7 @@ HOST_FLOORS = (
     "bramble.fleet.release.coding bramble.fleet.ssh.login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe.probe "
+    "bramble.resting bramble.regrow bramble.phases bramble.sharing bramble.fleet.ask bramble.fleet.probe.probe "
     "bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
     "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
     "bramble.report.charts bramble.report.table",
@@ -125,6 +125,7 @@ THIRD_PARTY = {
     "bramble.seen": "keras",
     "bramble.resting": "keras",
     "bramble.zeros": "keras numpy",
+    "bramble.sharing": "keras numpy",
     "bramble.regrow": "keras numpy",
     "bramble.phases": "keras",
     "bramble.surgeon": "keras numpy",

@@ -17,6 +17,7 @@ EVERY_STAGE = (
     "bramble.masks",
     "bramble.reporter",
     "bramble.seen",
+    "bramble.sharing",
     "bramble.stages",
     "bramble.tflite",
     "bramble.zeros",
