@@ -15,7 +15,7 @@ from sources import Function, Import, Source, imports, sources
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.errors",
+    "bramble_agent bramble_agent.errors bramble_agent.xxh32",
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
     "bramble_agent.links",
@@ -89,6 +89,7 @@ OPEN_TO_HOST = {
     "bramble_agent.bundle",
     "bramble_agent.golden",
     "bramble_agent.installed",
+    "bramble_agent.xxh32",
 }
 
 # By module, or by package for all modules within; a package not named here may be imported nowhere.
@@ -98,6 +99,7 @@ THIRD_PARTY = {
     "bramble_agent.golden": "numpy",
     "bramble_agent.verify": "numpy",
     "bramble_agent.decoding": "numpy",
+    "bramble_agent.xxh32": "numpy",
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
     "bramble.tuning": "pydantic",
