@@ -95,7 +95,7 @@ def share(groups: Groups) -> View:
     def shared(kernel: Any) -> Any:
         def grad(*given: Any, upstream: Any = None) -> Any:
             change = given[0] if upstream is None else upstream
-            sums = ops.segment_sum(sign * ops.reshape(change, (-1,)), index, groups.count)
+            sums = ops.bincount(index, sign * ops.reshape(change, (-1,)), groups.count)
             return ops.reshape(sign * ops.take(sums, index), groups.index.shape)
 
         return kernel, grad
