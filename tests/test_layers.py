@@ -35,6 +35,7 @@ HOST_FLOORS = (
     "bramble.compress bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
     "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
+    "bramble.recipe_sharing "
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch",
     "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys "
     "bramble.fleet.probe.survey bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.cameras "
@@ -47,6 +48,7 @@ HOST_FLOORS = (
     "bramble.fleet.release.coding bramble.fleet.ssh.login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
+    "bramble.codebooks bramble.shadows bramble.hinge "
     "bramble.resting bramble.regrow bramble.phases bramble.sharing bramble.fleet.ask bramble.fleet.probe.probe "
     "bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
     "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
@@ -57,11 +59,12 @@ HOST_FLOORS = (
     "bramble.fleet.release.kept bramble.fleet.release.send "
     "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.report.facts bramble.report.page",
     "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.choose "
-    "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon "
+    "bramble.datasets bramble.scores bramble.shared_fit bramble.sensitivity bramble.surgeon "
     "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
     "bramble.fleet.setup.setup "
-    "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
+    "bramble.deploy bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head "
+    "bramble.compress.cluster bramble.compress.hash bramble.compress.vector bramble.compress.binarize",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
@@ -128,6 +131,11 @@ THIRD_PARTY = {
     "bramble.resting": "keras",
     "bramble.zeros": "keras numpy",
     "bramble.sharing": "keras numpy",
+    "bramble.shared_fit": "keras numpy",
+    "bramble.codebooks": "numpy sklearn",
+    "bramble.shadows": "keras numpy",
+    "bramble.hinge": "keras",
+    "bramble.recipe_sharing": "pydantic",
     "bramble.regrow": "keras numpy",
     "bramble.phases": "keras",
     "bramble.surgeon": "keras numpy",
@@ -154,7 +162,7 @@ THIRD_PARTY = {
     "bramble.report.page": "jinja2 markupsafe",
     "bramble.cli": "typer rich",
 }
-INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib", "tensorly"}
+INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib", "sklearn", "tensorly"}
 HEAVY = {"keras", "tensorflow"}
 
 
