@@ -74,7 +74,8 @@ def test_facts_rebuild_every_kernel(digits: Dataset, tmp_path: Path) -> None:
             sign = 1 - 2 * (xxh32(place, one["seed"] + 1) & 1)
             assert values.setdefault(xxh32(place, one["seed"]) % one["buckets"], sign * weight) == sign * weight
         assert len(values) == one["buckets"]
-        assert facts["shared"][name] == {"values": one["buckets"], "weights": sizes[name]}
+        assert facts["shared"][name]["weights"] == sizes[name]
+        assert one["buckets"] - 3 <= facts["shared"][name]["values"] <= one["buckets"]  # two may be equal by chance
 
 
 def test_training_from_nothing_works(digits: Dataset) -> None:
