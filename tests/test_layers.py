@@ -15,8 +15,8 @@ from sources import Function, Import, Source, imports, sources
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.errors bramble_agent.xxh32 bramble_agent.logistic bramble_agent.range_decoder "
-    "bramble_agent.rans bramble_agent.packed_words",
+    "bramble_agent bramble_agent.errors bramble_agent.digest bramble_agent.xxh32 bramble_agent.logistic "
+    "bramble_agent.range_decoder bramble_agent.rans bramble_agent.packed_words",
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health "
     "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
@@ -44,6 +44,7 @@ HOST_FLOORS = (
     "bramble.packing bramble.packing.range_encoder bramble.packing.cut bramble.packing.levels "
     "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
+    "bramble.recipe_sharing "
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch "
     "bramble.packing.candidate bramble.packing.contents_table",
     "bramble.packing.standard bramble.packing.products bramble.packing.planes bramble.packing.hashed "
@@ -61,7 +62,8 @@ HOST_FLOORS = (
     "bramble.fleet.release.coding bramble.fleet.ssh.login bramble.reporter bramble.low_rank bramble.rewire "
     "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
     "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.resting bramble.regrow bramble.phases bramble.fleet.ask bramble.fleet.probe.probe "
+    "bramble.codebooks bramble.shadows bramble.hinge "
+    "bramble.resting bramble.regrow bramble.phases bramble.sharing bramble.fleet.ask bramble.fleet.probe.probe "
     "bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
     "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
     "bramble.report.charts bramble.report.table",
@@ -78,12 +80,13 @@ HOST_FLOORS = (
     "bramble.quantization.export",
     "bramble.quantization.prepare",
     "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.choose "
-    "bramble.datasets bramble.scores bramble.sensitivity bramble.surgeon "
+    "bramble.datasets bramble.scores bramble.shared_fit bramble.sensitivity bramble.surgeon "
     "bramble.compress.train "
     "bramble.compress.distill bramble.layers_table bramble.report.files",
     "bramble.fleet.setup.setup "
     "bramble.deploy bramble.compress.quantize bramble.compress.aware "
-    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head",
+    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head "
+    "bramble.compress.cluster bramble.compress.hash bramble.compress.vector bramble.compress.binarize",
     "bramble.stages bramble.teachers",
     "bramble.pipeline",
     "bramble.cli.options bramble.cli.screen",
@@ -110,6 +113,7 @@ OPEN_TO_HOST = {
     "bramble_agent.runtime",
     "bramble_agent.timing",
     "bramble_agent.bundle",
+    "bramble_agent.digest",
     "bramble_agent.golden",
     "bramble_agent.installed",
     "bramble_agent.xxh32",
@@ -172,6 +176,12 @@ THIRD_PARTY = {
     "bramble.seen": "keras",
     "bramble.resting": "keras",
     "bramble.zeros": "keras numpy",
+    "bramble.sharing": "keras numpy",
+    "bramble.shared_fit": "keras numpy",
+    "bramble.codebooks": "numpy sklearn",
+    "bramble.shadows": "keras numpy",
+    "bramble.hinge": "keras",
+    "bramble.recipe_sharing": "pydantic",
     "bramble.regrow": "keras numpy",
     "bramble.phases": "keras",
     "bramble.surgeon": "keras numpy",
@@ -201,7 +211,7 @@ THIRD_PARTY = {
     "bramble.report.page": "jinja2 markupsafe",
     "bramble.cli": "typer rich",
 }
-INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib", "tensorly"}
+INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib", "sklearn", "tensorly"}
 HEAVY = {"keras", "tensorflow"}
 
 

@@ -20,6 +20,7 @@ DENSITIES = (0.5, 0.3, 0.15, 0.08, 0.04, 0.02)
 LOW = tuple(density for density in DENSITIES if density <= 0.15)  # where the curves of Fig. 5 part
 A_ROUND = 8  # epochs of retraining after each cut
 LENET5_WEIGHTS = {"conv1": 500, "conv2": 25_000, "fc1": 400_000, "fc2": 5_000}
+HASHED = {"fc1": 11_256, "fc2": 156}  # values; with 1,010 biases they are 12,422, a 64th of 785·1000 + 1001·10
 Stage = dict[str, Any]
 
 
@@ -53,13 +54,13 @@ def _seeds() -> dict[str, tuple[int, ...]]:
 HEADLINES = ("lenet300-han", "lenet300-all", "lenet5-han", "lenet5-all", "lenet5-structured")
 
 
-def made(name: str, model: str, *stages: Stage, data: str = "mnist") -> ReadRecipe:
+def made(name: str, model: str, *stages: Stage, data: str = "mnist", scheme: str = "float32") -> ReadRecipe:
     """A recipe from its stages; it ships a float32 file, so that nothing but the technique is compared."""
     given = {
         "name": name,
         "data": {"name": data, "held_out": HELD_OUT[data]},
         "model": {"build": model},
-        "stage": (*stages, {"do": "quantize", "scheme": "float32"}),
+        "stage": (*stages, {"do": "quantize", "scheme": scheme}),
     }
     return ReadRecipe(Recipe.model_validate(given), RECIPES)
 
@@ -198,6 +199,52 @@ def _factorize() -> Iterator[Experiment]:
     yield Experiment("factorized", made("factorized", LENET5, TRAIN5, cut))
 
 
+def _binaryconnect() -> Iterator[Experiment]:
+    """Courbariaux 2015, section 3.1: 3 x 1024 units with batch norm, every kernel ±a; shipped as int8.
+
+    As in the paper: square hinge, no augmentation, no teacher. The arm that decides, fixed before any was run:
+    ``binaryconnect-taught``, with a teacher and shifts.
+    """
+    base: Stage = {"do": "binarize", "epochs": 60, **FASTER, "learning_rate": 3e-3}
+    paper = {**base, "loss": "square-hinge"}
+    arms = {
+        "deterministic": paper,
+        "stochastic": {**paper, "rule": "stochastic"},
+        "taught": {**base, "teacher": DISTILLED_BY, "augment": {"shift": 1}},
+    }
+    for word, stage in arms.items():
+        name = f"binaryconnect-{word}"
+        yield Experiment(name, made(name, "paper_nets:binary_1024", stage, scheme="int8"), keep=True)
+
+
+def _hashednets() -> Iterator[Experiment]:
+    """Chen 2015, Table 1: 784-1000-10 at 1/64 of its 795,010 parameters, so 12,422 in all, biases counted.
+
+    The arm that decides, fixed before any was run: ``hashednets-alone``, without a teacher as the paper's HashNet.
+    """
+    alone: Stage = {"do": "hash", "buckets": HASHED, "epochs": 60, **FASTER, "learning_rate": 3e-3}
+    arms = {"alone": alone, "taught": {**alone, "teacher": DISTILLED_BY}}
+    for word, stage in arms.items():
+        name = f"hashednets-{word}"
+        yield Experiment(name, made(name, "paper_nets:dense_1000", stage), keep=True)
+
+
+def _codebooks() -> Iterator[Experiment]:
+    """Clusters of 32, 16 and 8 values, and product quantization at about 5, 4, 3 bits a weight and fewer; LeNet-300.
+
+    Gong's vectors and Han's values from the same dense nets (one training a seed), each fine-tuned alike.
+    """
+    tuned = {"epochs": 5, **FASTER, "learning_rate": 1e-4}
+    yield Experiment("codebook-none", made("codebook-none", LENET300, TRAIN300))
+    for count in (32, 16, 8, 4):
+        name = f"codebook-cluster-{count}"
+        yield Experiment(name, made(name, LENET300, TRAIN300, {"do": "cluster", "clusters": count, **tuned}))
+    for block, codewords in ((2, 64), (2, 16), (4, 32), (4, 16)):
+        name = f"codebook-vector-{block}x{codewords}"
+        stage = {"do": "vector", "block": block, "codewords": codewords, "layers": ("fc1", "fc2"), **tuned}
+        yield Experiment(name, made(name, LENET300, TRAIN300, stage))
+
+
 GROUPS: dict[str, Callable[[], Iterator[Experiment]]] = {
     "retraining": _retraining,
     "ablations": _ablations,
@@ -208,5 +255,8 @@ GROUPS: dict[str, Callable[[], Iterator[Experiment]]] = {
     "hinton": _hinton,
     "assistant": _assistant,
     "factorize": _factorize,
+    "binaryconnect": _binaryconnect,
+    "hashednets": _hashednets,
+    "codebooks": _codebooks,
 }
 CLAIMS = (*HEADLINES, *GROUPS)

@@ -91,7 +91,7 @@ def _weights(report: dict[str, Any]) -> dict[str, int]:
     return {row["name"]: row["weights"] for row in (report["layers"] or {"rows": []})["rows"]}
 
 
-STAGE = ("name", "parameters", "nonzero", "macs", "packed_bytes", "accuracy", "seconds")
+STAGE = ("name", "parameters", "nonzero", "macs", "packed_bytes", "accuracy", "seconds", "shared", "hashed")
 
 
 def _write(path: Path, result: dict[str, Any]) -> None:

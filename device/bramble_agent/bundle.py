@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .codec import decode
+from .digest import sha256_file
 from .errors import AgentError, BundleDamaged, BundleTooNew, RuntimeMissing
 from .wire import BUNDLE_VERSION, Manifest
 
@@ -95,17 +96,6 @@ def open_bundle(path: Path) -> Bundle:
     labels = _labels(_bytes(files["labels.txt"]), path)
     _check_sense(manifest, labels, path)
     return Bundle(manifest, hashlib.sha256(raw).hexdigest(), labels, files, packed)
-
-
-def sha256_file(path: Path) -> str:
-    """Hex sha256 of a file, read in pieces of 1 MiB so that a big model does not grow our memory."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while True:
-            piece = file.read(1 << 20)
-            if not piece:
-                return digest.hexdigest()
-            digest.update(piece)
 
 
 def _folder_files(folder: Path) -> list[tuple[str, Path]]:

@@ -18,8 +18,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import IO
 
-from .bundle import sha256_file
 from .decoding import decode_stream
+from .digest import sha256_file
 from .errors import BadRequest, CutShort
 from .files import SHA256, check_sha256, discard, storing, sync
 from .wire_release import Piece, TakeAnswer, TakeAsk

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bramble.errors import StorageError
-from bramble_agent.bundle import sha256_file
+from bramble_agent.digest import sha256_file
 
 FACTS = "artifact.json"
 

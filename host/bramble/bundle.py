@@ -21,8 +21,9 @@ from bramble.errors import from_agent
 from bramble.packing.shipped import Hints, packed_form
 from bramble.tflite import read_graph
 from bramble_agent import runtime
-from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, MODEL, PACKED, Bundle, open_bundle, sha256_file
+from bramble_agent.bundle import LIMIT_BYTES, MANIFEST, MODEL, PACKED, Bundle, open_bundle
 from bramble_agent.codec import encode
+from bramble_agent.digest import sha256_file
 from bramble_agent.errors import AgentError, ModelRejected, OperatorMissing
 from bramble_agent.golden import answers
 from bramble_agent.packed import unpack

@@ -19,6 +19,7 @@ import numpy as np
 from bramble.copying import copy_weights
 from bramble.errors import RecipeError, TrainingDiverged, UsageError
 from bramble.reporter import Reporter
+from bramble.sharing import shared_kept
 from bramble.tuning import Augment, Tuning
 from bramble.work import Work
 from bramble.zeros import zeros_kept
@@ -32,6 +33,7 @@ class Lesson:
 
     ``hints`` and ``attention`` name pairs of student and teacher layers. ``callbacks`` are Keras callbacks, for
     techniques that change something while training goes on; early stopping lets the first ``unsettled`` epochs pass.
+    ``loss`` takes labels and logits; without one it is the cross-entropy.
     """
 
     teacher: keras.Model | None = None
@@ -42,6 +44,7 @@ class Lesson:
     hint_weight: float = 1.0
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
     unsettled: int = 0
+    loss: keras.losses.Loss | None = None
 
 
 PLAIN = Lesson()
@@ -58,7 +61,7 @@ def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> 
     trainer = Trainer(front(how.augment, work.pixels), model, lesson)
     trainer.compile(
         optimizer=keras.optimizers.Adam(schedule(how, steps)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=not ends_in_softmax(model)),
+        loss=lesson.loss or keras.losses.SparseCategoricalCrossentropy(from_logits=not ends_in_softmax(model)),
         loss_weights=1.0 if lesson.teacher is None else 1.0 - lesson.alpha,
         metrics=["accuracy"],
     )
@@ -66,7 +69,7 @@ def fit(model: keras.Model, how: Tuning, work: Work, lesson: Lesson = PLAIN) -> 
     if how.patience:
         stop = partial(keras.callbacks.EarlyStopping, "val_loss", restore_best_weights=True)
         callbacks.append(stop(patience=how.patience, start_from_epoch=lesson.unsettled))
-    with penalties(model, how), zeros_kept(model, how, work.on_event):
+    with penalties(model, how), zeros_kept(model, how, work.on_event), shared_kept(model, how, work.on_event):
         trainer.fit(
             work.data.train.pixels,
             work.data.train.labels,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bramble.errors import RecipeError
 from bramble.recipe import Model
-from bramble_agent.bundle import sha256_file
+from bramble_agent.digest import sha256_file
 
 
 def origin_digest(how: Model, folder: Path) -> str:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 LIBRARIES = ("keras", "tensorflow", "numpy", "ai-edge-litert")
-LIBRARIES_OF_STAGE = {"factorize": ("tensorly",), "quantize": ("flatbuffers",)}  # besides LIBRARIES
+LIBRARIES_OF_STAGE = {  # besides LIBRARIES
+    "cluster": ("scikit-learn",),
+    "factorize": ("tensorly",),
+    "quantize": ("flatbuffers",),
+    "vector": ("scikit-learn",),
+}
 EVERY_STAGE = (
     "bramble.audit",
     "bramble.build_model",
@@ -17,13 +22,17 @@ EVERY_STAGE = (
     "bramble.masks",
     "bramble.reporter",
     "bramble.seen",
+    "bramble.sharing",
     "bramble.stages",
     "bramble.tflite",
     "bramble.zeros",
     "bramble_agent.pixels",
 )
 OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAGE
+    "binarize": ("bramble.bn_stats", "bramble.hinge", "bramble.shadows", "bramble.shared_fit"),
+    "cluster": ("bramble.codebooks", "bramble.shared_fit"),
     "factorize": ("bramble.low_rank", "bramble.rewire"),
+    "hash": ("bramble.shared_fit", "bramble_agent.xxh32"),
     "head": (
         "bramble.resting",
         "bramble.rewire",
@@ -58,5 +67,6 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble_agent.codec",
         "bramble_agent.runtime",
     ),
+    "vector": ("bramble.codebooks", "bramble.shared_fit"),
     "slim": ("bramble.bn_stats", "bramble.rebuild", "bramble.scores", "bramble.widths"),
 }

@@ -26,7 +26,7 @@ from bramble.reading import ReadRecipe, read_recipe
 from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, tuning_of
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
 from bramble.tuning import SELF, Taught
-from bramble_agent.bundle import sha256_file
+from bramble_agent.digest import sha256_file
 from bramble_agent.wire import Budget, Pixels
 
 Facts = dict[str, Any]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bramble.recipe_sharing import Binarize, Cluster, Hash, Vector
 from bramble.tuning import SELF, AtLeastOne, NotNegative, Positive, Share, Table, Taught, Tuning
 
 
@@ -243,6 +244,7 @@ class Quantize(Table):
 
 
 TRAINED = (Train, Distill)
+FIRST = (*TRAINED, Hash, Binarize)  # they train a model that has no weights yet
 
 
 def tuning_of(stage: Stage) -> Tuning | None:
@@ -251,7 +253,7 @@ def tuning_of(stage: Stage) -> Tuning | None:
 
 
 Stage = Annotated[
-    Train | Distill | Prune | Slim | Factorize | Head | Quantize,
+    Train | Distill | Prune | Slim | Factorize | Head | Cluster | Hash | Vector | Binarize | Quantize,
     Field(discriminator="do"),
 ]
 
@@ -289,7 +291,7 @@ class Recipe(Table):
             raise ValueError('data.name = "folder" needs data.path, the folder with one sub-folder a class')
         if self.data.name != "folder" and self.data.path is not None:
             raise ValueError('data.path only goes with data.name = "folder"')
-        if self.model.build is not None and not isinstance(self.stage[0], TRAINED):
+        if self.model.build is not None and not (isinstance(self.stage[0], FIRST) and self.stage[0].epochs):
             raise ValueError('a model from build = … has no weights yet: begin with do = "train" or do = "distill"')
         if self.model.build is not None and getattr(self.stage[0], "teacher", None) == SELF:
             raise ValueError('teacher = "self": a model from build = … has no weights yet: put do = "train" before it')

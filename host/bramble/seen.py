@@ -7,13 +7,16 @@ for weights that are rounded. Keras' layers read ``self.kernel`` where they mult
 is a subclass with another ``kernel``. The variable stays where it is: optimiser, penalties, constraints, early stopping
 and ``get_weights`` work on the real weights, and afterwards the model is the same plain one, ready to be saved.
 
-``view`` maps a kernel to a tensor of its shape. Biases are always seen as they are.
+``view`` maps a kernel to a tensor of its shape. Biases are always seen as they are. ``seen_as`` takes functions with
+derivatives of their own. Contexts nest: what is entered later stands nearer to the variable, so that weights that are
+shared and then rounded are ``with seen_through(… round …): with seen_as(… share …):``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 import keras
@@ -29,10 +32,18 @@ def seen_through(
 
     ``pulls`` are functions that leave a kernel's values as they are and have derivatives of their own.
     """
+    pairs = zip(views, pulls or [_itself] * len(views), strict=True)
+    with seen_as(layers, [_straight_through(view, pull) for view, pull in pairs]):
+        yield
+
+
+@contextmanager
+def seen_as(layers: Sequence[keras.Layer], functions: Sequence[View]) -> Iterator[None]:
+    """While inside, each layer multiplies by a function of its kernel; gradients pass through the function."""
     plain = [type(layer) for layer in layers]
     try:
-        for layer, kind, view, pull in zip(layers, plain, views, pulls or [_itself] * len(layers), strict=True):
-            layer.__class__ = _seeing(kind, view, pull)
+        for layer, kind, function in zip(layers, plain, functions, strict=True):
+            layer.__class__ = _seeing(kind, function)
         yield
     finally:
         for layer, kind in zip(layers, plain, strict=True):
@@ -49,11 +60,19 @@ def _itself(kernel: Any) -> Any:
     return kernel
 
 
-def _seeing(kind: Any, view: View, pull: View) -> Any:
-    """A subclass of the layer class ``kind`` whose kernel is a view."""
-
-    def kernel(layer: keras.Layer) -> Any:
-        own = pull(own_kernel(layer))
+def _straight_through(view: View, pull: View) -> View:
+    def seen(kernel: Any) -> Any:
+        own = pull(kernel)
         return own + keras.ops.stop_gradient(view(own) - own)
 
-    return type(kind)(kind.__name__, (kind,), {"kernel": property(kernel)})
+    return seen
+
+
+def _seeing(kind: Any, function: View) -> Any:
+    """A subclass of the layer class ``kind`` whose kernel is a function of it, before those that ``kind`` sees by."""
+    functions = (function, *getattr(kind, "seen_by", ()))
+
+    def kernel(layer: keras.Layer) -> Any:
+        return reduce(lambda seen, one: one(seen), functions, own_kernel(layer))
+
+    return type(kind)(kind.__name__, (kind,), {"kernel": property(kernel), "seen_by": functions})

@@ -12,20 +12,28 @@ import keras
 import numpy as np
 
 from bramble.compress.aware import aware
+from bramble.compress.binarize import binarize
+from bramble.compress.cluster import cluster
 from bramble.compress.distill import distill
 from bramble.compress.factorize import factorize
+from bramble.compress.hash import hash as hash_
+from bramble.compress.hash import hashed
 from bramble.compress.head import head
 from bramble.compress.prune import prune
 from bramble.compress.quantize import quantize
 from bramble.compress.slim import slim
 from bramble.compress.train import train
+from bramble.compress.vector import vector
 from bramble.convert import convert
 from bramble.errors import IncompatibleError
 from bramble.evaluate import evaluate, evaluate_keras
 from bramble.fit import Lesson, ends_in_softmax
 from bramble.flatten import flatten
 from bramble.layers_table import as_facts, layer_rows
+from bramble.masks import prunable
 from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Train
+from bramble.recipe_sharing import Binarize, Cluster, Hash, Vector
+from bramble.sharing import shared_groups
 from bramble.tflite import deflated_bytes, read_graph
 from bramble.tuning import Taught
 from bramble.work import Work
@@ -41,7 +49,8 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
     Models inside the model are laid open first. A stage that leaves a Keras model writes model.keras; quantize writes
     model.tflite and float.tflite. ``accuracy`` is on the held-out part; ``macs``, ``model_bytes`` and ``packed_bytes``
     (deflated as in a bundle's .zip) are those of the shipped file, before quantize those of the model's plain float32
-    file. Raises what the technique raises.
+    file. ``shared`` tells of layers with shared values how many (by size: ±a is one) for how many weights, ``hashed``
+    which seed and how many buckets they came from. Raises what the technique raises.
     """
     model, teacher = flatten(model), flatten(teacher) if teacher is not None else None
     match stage:
@@ -57,11 +66,28 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
             made = factorize(model, stage, work, _lesson(stage, teacher))
         case Head():
             made = head(model, stage, work, _lesson(stage, teacher))
+        case Cluster() | Hash() | Vector() | Binarize():
+            made = _with_few_values(stage, model, work, _lesson(stage, teacher))
         case Quantize():
             return _lower(model, stage, work, folder, teacher)
         case _:
             assert_never(stage)
-    return _keep(made, work, folder)
+    facts = _keep(made, work, folder)
+    return {**facts, "hashed": hashed(made, stage)} if isinstance(stage, Hash) else facts
+
+
+def _with_few_values(
+    stage: Cluster | Hash | Vector | Binarize, model: keras.Model, work: Work, lesson: Lesson
+) -> keras.Model:
+    match stage:
+        case Cluster():
+            return cluster(model, stage, work, lesson)
+        case Hash():
+            return hash_(model, stage, work, lesson)
+        case Vector():
+            return vector(model, stage, work, lesson)
+        case Binarize():
+            return binarize(model, stage, work, lesson)
 
 
 def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path, teacher: keras.Model | None) -> Facts:
@@ -84,7 +110,13 @@ def _lesson(stage: Distill | Taught, teacher: keras.Model | None) -> Lesson:
 def _keep(model: keras.Model, work: Work, folder: Path) -> Facts:
     model.save(folder / "model.keras")
     accuracy = evaluate_keras(model, work.data.held_out, work.pixels)
-    return {**_counts(model), "accuracy": accuracy, **_float_file_facts(model)}
+    return {**_counts(model), "accuracy": accuracy, **_float_file_facts(model), **_shared(model)}
+
+
+def _shared(model: keras.Model) -> Facts:
+    groups = shared_groups(prunable(model))
+    told = {name: {"values": one.count, "weights": int(one.members().sum())} for name, one in groups.items()}
+    return {"shared": told} if told else {}
 
 
 def _layers(model: keras.Model, work: Work) -> Facts | None:

@@ -57,6 +57,8 @@ class Tuning(Table):
     """Stop after so many epochs without a better held-out loss; 0 runs them all."""
     keep_zeros: bool = True
     """Zeros that an earlier prune left in the kernels stay zero; false lets these weights learn again."""
+    keep_shared: bool = True
+    """Values that an earlier cluster, hash, vector or binarize shares stay shared; false lets weights part again."""
     augment: Augment = Augment()
 
 

@@ -220,3 +220,21 @@ def test_table_with_one_seed_of_everything(papers: SimpleNamespace, write: Write
 def test_table_of_the_committed_results(papers: SimpleNamespace) -> None:
     """It can be made from what is committed, whatever is missing."""
     assert papers.table.table().count("\n| ") > 30
+
+
+def test_hashed_nets_store_a_64th(papers: SimpleNamespace) -> None:
+    """Of 784·1000 + 1000 + 1000·10 + 10 parameters, biases counted in every arm; by the facts of a stage too."""
+    for one in papers.experiments.experiments_of("hashednets"):
+        (stage, _) = one.read.recipe.stage
+        assert sum(stage.buckets.values()) + 1_010 == 795_010 // 64
+    shared = {"fc1": {"values": 11_256, "weights": 784_000}, "fc2": {"values": 155, "weights": 10_000}}
+    hashed = {"fc1": {"seed": 0, "buckets": 11_256}, "fc2": {"seed": 2, "buckets": 156}}
+    run = {"stages": [{"name": "hash", "parameters": 795_010, "shared": shared, "hashed": hashed}]}
+    assert papers.claims._values(run) == 12_422
+
+
+def test_codebooks_differ_in_one_stage(papers: SimpleNamespace) -> None:
+    """All arms begin with one training, so that they are paired by seed."""
+    stages = {one.name: one.read.recipe.stage for one in papers.experiments.experiments_of("codebooks")}
+    assert len({stage[0] for stage in stages.values()}) == 1
+    assert {name.split("-")[1] for name in stages} == {"none", "cluster", "vector"}

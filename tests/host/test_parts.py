@@ -19,11 +19,12 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble.errors",  # what is raised leaves no result
     "bramble.events",  # what is told on the way
     "bramble.quantization",  # a docstring
-    "bramble.recipe",  # knobs: their values are in the key, defaults and all
+    "bramble.recipe",
+    "bramble.recipe_sharing",  # knobs: their values are in the key, defaults and all
     "bramble.tuning",  # the same
     "bramble.work",  # holds what a technique works with, computes nothing
     "bramble_agent",  # a docstring
-    "bramble_agent.bundle",  # data sets take its sha256, which has one value
+    "bramble_agent.digest",  # a sha256 has one value
     "bramble_agent.errors",  # what is raised leaves no result
     "bramble_agent.installed",  # looks up which version a library has
     "bramble_agent.wire",  # plain records: what they hold comes from the recipe and the data
@@ -36,6 +37,7 @@ OF_QUANTIZE = {  # bramble.stages calls these for the last stage only: the table
     "bramble_agent.codec",
     "bramble_agent.runtime",
 }
+IMPORTED_AS = {"scikit-learn": "sklearn"}
 NOT_COMPUTED_WITH = {
     "pydantic",  # reads recipes
     "PIL",  # pixels of boards; a data set's pictures have a digest of their own
@@ -80,13 +82,13 @@ def test_what_is_left_out_is_needed_there(do: str) -> None:
 def test_every_library_of_a_stage_is_in_its_key(do: str) -> None:
     """What those modules import from others has its version in the key."""
     found = {one.target for name in reached(do) for one in imports(sources()[name])} - sources().keys()
-    keyed = {name.replace("-", "_") for name in (*LIBRARIES, *LIBRARIES_OF_STAGE.get(do, ()))}
+    keyed = {IMPORTED_AS.get(name, name.replace("-", "_")) for name in (*LIBRARIES, *LIBRARIES_OF_STAGE.get(do, ()))}
     other = set() if do == "quantize" else {"flatbuffers"}
     assert not sorted(found - keyed - NOT_COMPUTED_WITH - other)
 
 
 def test_a_library_recomputes_the_stages_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another tensorly makes factorize anew, another flatbuffers quantize, nothing else."""
+    """Others of tensorly, scikit-learn and flatbuffers make anew the stages that need them, nothing else."""
     before = {do: made_of(do) for do in STAGES}
     monkeypatch.setattr(bramble.pipeline.metadata, "version", lambda name: f"another {name}")
-    assert [do for do in STAGES if made_of(do) != before[do]] == ["factorize", "quantize"]
+    assert [do for do in STAGES if made_of(do) != before[do]] == ["factorize", "cluster", "vector", "quantize"]

@@ -27,6 +27,24 @@ def dense_800(input_shape: Shape, classes: int) -> keras.Model:
     return _two_dense(input_shape, classes, 800)
 
 
+def dense_1000(input_shape: Shape, classes: int) -> keras.Model:
+    """HashedNets' three-layer net (1504.04788, section 6): one hidden layer of 1,000 units, dropout before the last."""
+    pixels = keras.Input(input_shape)
+    x = layers.Dense(1000, activation="relu", name="fc1")(layers.Flatten()(pixels))
+    return keras.Model(pixels, layers.Dense(classes, name="fc2")(layers.Dropout(0.0)(x)), name="dense_1000")
+
+
+def binary_1024(input_shape: Shape, classes: int) -> keras.Model:
+    """BinaryConnect's MNIST net (1511.00363, section 3.1): 3 x 1,024 units, a norm after each layer."""
+    pixels = keras.Input(input_shape)
+    x = layers.Flatten()(pixels)
+    for name in ("fc1", "fc2", "fc3"):
+        x = layers.ReLU()(layers.BatchNormalization()(layers.Dense(1024, use_bias=False, name=name)(x)))
+        x = layers.Dropout(0.0)(x)
+    x = layers.BatchNormalization()(layers.Dense(classes, use_bias=False, name="fc4")(x))
+    return keras.Model(pixels, x, name="binary_1024")
+
+
 def plain_2(input_shape: Shape, classes: int) -> keras.Model:
     """Mirzadeh's plain CNN (1902.03393) with 2 convolutions, narrow."""
     return _plain(input_shape, classes, (8,), (8,))

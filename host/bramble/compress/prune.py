@@ -29,6 +29,7 @@ from bramble.recipe import Prune
 from bramble.regrow import SETTLED, regrowing, with_margin
 from bramble.resting import resting
 from bramble.sensitivity import allocate, scan
+from bramble.sharing import shared_groups
 from bramble.surgeon import Surgeon
 from bramble.work import Work
 from bramble.zeros import alive
@@ -46,6 +47,9 @@ def prune(model: keras.Model, how: Prune, work: Work, lesson: Lesson) -> keras.M
     Dropout layers, TrainingDiverged.
     """
     _check(how, model)
+    if parting := shared_groups(prunable(model)):
+        said = f"prune: the weights of {', '.join(parting)} no longer share values: prune first, then cluster"
+        work.on_event(Note(said, warning=True))
     if how.dropout is not None:
         model = with_dropout(model, how.dropout)
     aims = _aims(how, model, work)
@@ -62,7 +66,7 @@ def _one_phase(model: keras.Model, phase: Phase, aims: list[float], work: Work, 
     how, layers = phase.how, prunable(model)
     mine = [number for number, layer in enumerate(layers) if layer in phase.layers]
     ranked, course = _ranking(how, model, work), Course.of(how, layers, phase.done, aims, work.seed)
-    training = how.model_copy(update={"keep_zeros": False})  # the masks hold them
+    training = how.model_copy(update={"keep_zeros": False, "keep_shared": False})  # the masks hold the zeros
     masks = course.alive
     hold, change = (regrowing, set_masks) if how.regrow else (masked, put)
     with hold(phase.layers) as held:

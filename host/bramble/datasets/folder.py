@@ -17,7 +17,7 @@ import numpy as np
 from bramble.datasets.types import Images, Source, digest_files
 from bramble.errors import DataError
 from bramble.recipe import Data
-from bramble_agent.bundle import sha256_file
+from bramble_agent.digest import sha256_file
 from bramble_agent.pixels import CHANNELS, open_picture
 from bramble_agent.wire import Pixels
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.errors import DataError
-from bramble_agent.bundle import sha256_file
+from bramble_agent.digest import sha256_file
 
 SPLIT_SEED = 20_201  # of the held-out part: the same for every recipe and seed, so that choices are comparable
 

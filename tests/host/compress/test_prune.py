@@ -276,3 +276,16 @@ def test_a_teacher_replaces_the_labels(trained: keras.Model, digits: Dataset) ->
     assert np.array_equal(taught[0], taught[1])
     assert not np.allclose(alone[0], alone[1], atol=1e-3)
     assert np.count_nonzero(taught[0]) == 917
+
+
+def test_pruning_parts_shared_values_and_says_so(trained: keras.Model, digits: Dataset) -> None:
+    """A kernel of four values that is pruned and trained has more: the order to choose is told."""
+    model = copied(trained)
+    first = prunable(model)[0]
+    first.kernel.assign(np.resize(np.array([-0.3, -0.1, 0.1, 0.25], np.float32), first.kernel.shape))
+    told: list[Event] = []
+    how = Prune.model_validate({"do": "prune", "epochs": 1, "batch_size": 256, "density": 0.5})
+    made = prune(model, how, Work(digits, GRAY8, 1, told.append), PLAIN)
+    assert len(np.unique(np.asarray(prunable(made)[0].kernel))) > 6
+    text = f"prune: the weights of {first.name} no longer share values: prune first, then cluster"
+    assert Note(text, warning=True) in told

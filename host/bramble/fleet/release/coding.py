@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bramble_agent.bundle import sha256_file
+from bramble_agent.digest import sha256_file
 
 SMALL_BYTES, LARGE_BYTES = 4 << 10, 64 << 20  # what is not worth packing, and what is too much for memory
 SAMPLE_BYTES = 64 << 10
