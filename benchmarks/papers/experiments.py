@@ -222,7 +222,7 @@ def _hashednets() -> Iterator[Experiment]:
 
     The arm that decides, fixed before any was run: ``hashednets-alone``, without a teacher as the paper's HashNet.
     """
-    alone: Stage = {"do": "hash", "buckets": HASHED, "epochs": 60, **FASTER, "learning_rate": 3e-3}
+    alone: Stage = {"do": "hash", "buckets": HASHED, "epochs": 60, **FASTER, "learning_rate": 1e-2}
     arms = {"alone": alone, "taught": {**alone, "teacher": DISTILLED_BY}}
     for word, stage in arms.items():
         name = f"hashednets-{word}"
