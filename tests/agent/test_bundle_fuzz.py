@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bramble_agent.bundle import LIMIT_BYTES, open_bundle
 from bramble_agent.errors import BundleDamaged, BundleTooNew
+from bramble_agent.wire import BUNDLE_VERSION
 from making import bundle_digest, make_bundle, make_zip
 
 
@@ -70,4 +71,4 @@ def test_any_value_in_a_manifest(tmp_path_factory: pytest.TempPathFactory, data:
     except (BundleDamaged, BundleTooNew):
         return
     assert opened.digest == bundle_digest(folder)
-    assert opened.manifest.version == 1
+    assert opened.manifest.version == BUNDLE_VERSION
