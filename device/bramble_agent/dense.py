@@ -43,21 +43,24 @@ def code(coder: Coder, shape: Tuple[int, int], given: Optional[NDArray[np.uint8]
         symbols = np.array(coder.symbols([tables[one] for one in classes.tolist()], block), dtype=np.int64)
         found[:, at : at + width] = symbols.reshape(rows, width) ^ 128
         sums += np.abs(symbols - 128).reshape(rows, width).sum(1)
-        counts += _lesson(np.bincount(classes * 256 + symbols, minlength=CLASSES * 256).reshape(CLASSES, 256))
+        met = np.bincount((classes * 256 + symbols).astype(np.intp), minlength=CLASSES * 256)
+        counts += _lesson(met.astype(np.int64).reshape(CLASSES, 256))
     return found
 
 
 def cumulated(counts: NDArray[np.int64]) -> List[List[int]]:
     """For each row frequencies of 256 symbols in proportion to its counts, none 0, cumulated from 0 to 65536."""
     sums = np.concatenate([np.zeros((len(counts), 1), dtype=np.int64), np.cumsum(counts, 1)], 1)
-    tables: List[List[int]] = (sums * (ONE - 256) // sums[:, -1:] + np.arange(257)).tolist()
+    tables: List[List[int]] = (sums * (ONE - 256) // sums[:, -1:] + np.arange(257, dtype=np.int64)).tolist()
     return tables
 
 
 def _start() -> NDArray[np.int64]:
     """Logistic distributions: p (1 - p) at 2 · value / mean size bits of log-odds."""
-    sizes = (1024 << np.arange(CLASSES, dtype=np.int64) // 2) * np.where(np.arange(CLASSES) % 2, 1448, 1024)[:, None].T
-    odds = np.minimum(2 * UNIT * (1 << 18) * np.abs(np.arange(-128, 128)) // sizes.reshape(-1, 1), END)
+    sizes = (1024 << np.arange(CLASSES, dtype=np.int64) // 2) * np.where(
+        np.arange(CLASSES, dtype=np.int64) % 2, 1448, 1024
+    )[:, None].T
+    odds = np.minimum(2 * UNIT * (1 << 18) * np.abs(np.arange(-128, 128, dtype=np.int64)) // sizes.reshape(-1, 1), END)
     p = SQUASH_ARRAY[odds + END].astype(np.int64)
     shape = p * (ONE - p) >> 12
     return np.asarray(START * shape // shape.sum(1, keepdims=True) + START // 12800, dtype=np.int64)

@@ -34,5 +34,7 @@ def _log2(count: int) -> np.ndarray:
 LOG2 = _log2(ONE + 1)
 _ODDS = LOG2[:ONE] - LOG2[ONE:0:-1]
 STRETCH = np.clip(_ODDS[::16], -END, END).tolist()  # by the upper 12 bits of a probability
-SQUASH_ARRAY = np.clip(np.searchsorted(_ODDS[1:], np.arange(-END, END + 1)) + 1, 1, ONE - 1)  # by log-odds + END
+SQUASH_ARRAY = np.clip(np.searchsorted(_ODDS[1:], np.arange(-END, END + 1)) + 1, 1, ONE - 1).astype(
+    np.int64
+)  # by log-odds + END
 SQUASH = np.clip(SQUASH_ARRAY, 16, ONE - 16).tolist()

@@ -86,7 +86,9 @@ class Contents:
         held = [signed(self._numbers.code(0, unsigned(one))) for one in known]
         if max(map(abs, held)) >= 1 << 31:
             raise ValueError("a part has no sense")
-        return hashed_bytes((rows, columns), (seed, order), np.array(held), (step, self._referred(ref, rows)))
+        return hashed_bytes(
+            (rows, columns), (seed, order), np.array(held, dtype=np.int64), (step, self._referred(ref, rows))
+        )
 
     def _planes(self, part: Part, tail: Callable[[int], bytes], given: Optional[bytes]) -> bytes:
         """Planes of an item's bytes; ``given`` is not the content but the tables, as the encoder made them."""
@@ -112,7 +114,7 @@ class Contents:
         found = [self._numbers.code(2, given[rows + i]) for i in range(classes * 256)]
         if max(found) > rans.TOTAL:
             raise ValueError("a part has no sense")
-        return rans.Tables(np.array(found).reshape(classes, 256), np.array(chosen), row)
+        return rans.Tables(np.array(found, dtype=np.int64).reshape(classes, 256), np.array(chosen, dtype=np.int64), row)
 
     def _referred(self, ref: int, count: int) -> Optional[NDArray[np.uint32]]:
         """The scales that a part refers to, which must be so many."""

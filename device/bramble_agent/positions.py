@@ -69,7 +69,9 @@ class Surroundings:
         cell = _log2(self._ones * 4096 + self._prior) - _log2(zeros * 4096 + 4096)
         recent = _log2(self._recent + 256) - _log2((1 << 20) - self._recent + 256)
         full = [self._full[-lag] * 64 if lag <= known else self._mean for lag in outline.near] or [self._mean]
-        line = _log2(np.array(sum(full) + 24)) - _log2(np.array(len(full) * outline.width * 64))
+        line = _log2(np.array(sum(full) + 24, dtype=np.int64)) - _log2(
+            np.array(len(full) * outline.width * 64, dtype=np.int64)
+        )
         self._pattern = self._patterns()
         seen = self._table[self._pattern]
         near = _log2(seen[:, 1] * 4096 + self._prior) - _log2(seen[:, 0] * 4096 + 4096)
@@ -82,7 +84,7 @@ class Surroundings:
         self._full.append(int(flags.sum()))
         self._ones += flags
         self._recent += (flags << 20) - self._recent >> 4
-        self._table += np.bincount(self._pattern * 2 + flags, minlength=512).reshape(256, 2)
+        self._table += np.bincount((self._pattern * 2 + flags).astype(np.intp), minlength=512).reshape(256, 2)
 
     def _patterns(self) -> Ints:
         """For each cell a number below 256: its first two neighbours, how many of the others, how many further ones."""

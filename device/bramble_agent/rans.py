@@ -84,7 +84,8 @@ def _joined(frequencies: NDArray[np.int64]) -> NDArray[np.uint32]:
     """For each class and slot in one word: the symbol, the slot's place within it << 8, its frequency - 1 << 20."""
     rows = []
     for row in frequencies:
-        symbols = np.repeat(np.arange(256), row)
-        offsets = np.arange(TOTAL) - np.repeat(np.cumsum(row) - row, row)
-        rows.append(symbols | offsets << 8 | np.repeat(row - 1, row) << 20)
+        often = row.astype(np.intp)  # what a board of 32 bits wants of repeat
+        symbols = np.repeat(np.arange(256, dtype=np.int64), often)
+        offsets = np.arange(TOTAL, dtype=np.int64) - np.repeat(np.cumsum(row) - row, often)
+        rows.append(symbols | offsets << 8 | np.repeat(row - 1, often) << 20)
     return np.concatenate(rows).astype(np.uint32)

@@ -88,7 +88,7 @@ def _table(part: Sparse, scales: Optional[NDArray[np.uint32]], channels: int) ->
         levels = np.array(part.levels, dtype=np.int64)
         table = integers(levels, part.step, scales)
     else:
-        symbols = np.arange(256)
+        symbols = np.arange(256, dtype=np.int64)
         table = np.where(symbols < 128, np.minimum(symbols + 1, 127), 127 - symbols)[None]
     return np.broadcast_to(table, (channels, table.shape[1]))
 

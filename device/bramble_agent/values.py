@@ -45,7 +45,7 @@ def code(
     mixer = Mixer(INPUTS)
     plain = max(0, setting.width - MIXED) if len(setting.channels) > MANY else 0
     coarse = max(0, setting.width - OPEN)
-    left = np.bincount(np.asarray(setting.channels, dtype=np.int64), minlength=len(setting.finesse)).tolist()
+    left = np.bincount(np.asarray(setting.channels, dtype=np.intp), minlength=len(setting.finesse)).tolist()
     found: Dict[Tuple[int, int], int] = {}
     last, came = [0] * len(left), [0] * len(left)
     result: List[int] = []
