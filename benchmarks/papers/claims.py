@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from energy import joules, stored, watts
 from experiments import DISTILLED_BY, FIVE, LENET5_WEIGHTS, LOW
+from few_values import binaryconnect, codebooks, deep, hashednets
 from lines import Claim, above, at_least, difference, judged, no_worse, not_run
 from stats import MODELS, RESULTS, Interval, Run, errors, less_error, runs_of, spread
 
@@ -206,56 +207,6 @@ def _last_keras(run: Run) -> Run:
     return next(stage for stage in reversed(run["stages"]) if stage["name"] != "quantize")
 
 
-def binaryconnect() -> Iterator[Claim]:
-    """One bit a weight on MNIST: the paper's two rules as it trained them, and with a teacher and shifts."""
-    paper = "Courbariaux 2015, 1511.00363; MNIST, 3 x 1024 units at 1 bit"
-    arms = (
-        ("deterministic: 1.29 % in the paper", "deterministic", 1.29),
-        ("stochastic: 1.18 % in the paper, there with real weights", "stochastic", 1.18),
-        ("everything allowed", "taught", 1.15),
-    )
-    for claim, word, most in arms:
-        yield _at_most(paper, claim, f"binaryconnect-{word}", most)
-
-
-def hashednets() -> Iterator[Claim]:
-    """1/64 of a net's parameters, by a hash."""
-    paper = "Chen 2015, 1504.04788; MNIST, 784-1000-10 at 1/64"
-    for claim, word in (("2.79 % in the paper", "alone"), ("taught", "taught")):
-        line = _at_most(paper, claim, f"hashednets-{word}", 2.79)
-        stored_ = {_values(run) for run in runs_of(f"hashednets-{word}").values()}
-        if stored_:
-            ours = f"{line.ours}, {max(stored_):,} parameters stored"
-            line = replace(line, ours=ours, verdict=line.verdict if stored_ == {12_422} else judged(False))
-        yield line
-
-
-def codebooks() -> Iterator[Claim]:
-    """Shared values against none: points of error lost."""
-    for count in (32, 16, 8):
-        found = _less(f"codebook-cluster-{count}", "codebook-none")
-        yield no_worse("Han 2015, 1510.00149; LeNet-300-100", f"{count} values a layer lose nothing", found, 0.2)
-    found = _less("codebook-cluster-8", "codebook-vector-2x64")
-    claim = "at 3 bits a weight shared values are better than product quantization"
-    yield difference("Han 2015 against Gong 2014, 1412.6115; LeNet-300-100", claim, found)
-
-
-def _at_most(paper: str, claim: str, name: str, most: float) -> Claim:
-    """A mean test error that is asked for."""
-    found, target = errors(name), f"≤ {most:g} %"
-    if not found:
-        return not_run(paper, claim, target)
-    ours = f"{spread(found)} %, {len(found)} seeds"
-    return Claim(paper, claim, target, ours, judged(statistics.mean(found) <= most))
-
-
-def _values(run: Run) -> int:
-    """What a hashed net stores: the values of its buckets and its biases."""
-    (stage,) = (one for one in run["stages"] if one["name"] == "hash")
-    hashed = sum(stage["shared"][name]["weights"] for name in stage["hashed"])
-    return sum(one["buckets"] for one in stage["hashed"].values()) + int(stage["parameters"]) - hashed
-
-
 def fetches() -> Iterator[Claim]:
     """Energy of weight fetches, by the places of the weights in the kept file."""
     paper, example = "Han 2015, Table 1 (45 nm)", watts(10**9, 20)
@@ -295,6 +246,7 @@ def all_claims() -> Iterator[Claim]:
         hinton,
         assistant,
         fetches,
+        deep,
         binaryconnect,
         hashednets,
         codebooks,

@@ -51,7 +51,10 @@ def _seeds() -> dict[str, tuple[int, ...]]:
     return {one.name: one.seeds for claim in CLAIMS for one in experiments_of(claim)}
 
 
-HEADLINES = ("lenet300-han", "lenet300-all", "lenet5-han", "lenet5-all", "lenet5-structured")
+HEADLINES = (
+    *("lenet300-han", "lenet300-all", "lenet5-han", "lenet5-all", "lenet5-structured"),
+    *("deep-lenet300", "deep-lenet5"),
+)
 
 
 def made(name: str, model: str, *stages: Stage, data: str = "mnist", scheme: str = "float32") -> ReadRecipe:
