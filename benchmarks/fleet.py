@@ -3,9 +3,9 @@
     python benchmarks/fleet.py [BOARDS] [ROUNDS]
 
 The boards are SSH servers on loopback with folders of their own, so this machine does all boards' work too: each board
-starts its agent twice and computes golden answers, and that is divided by this machine's cores, not by sixteen. Beside
-the times therefore stands the processor time of the host alone, which is what is left with real boards. A round pushes
-one changed bundle (100 kB that do not compress, 2 % of them new) to the first board, and another one to all.
+starts its agent twice and a process for the golden answers, and that is divided by this machine's cores, not by
+sixteen. Beside the times therefore stands the processor time of the host alone, which is what is left with real boards.
+A round pushes one changed bundle (100 kB that do not compress, 2 % of them new) to the first board, and another to all.
 """
 
 from __future__ import annotations

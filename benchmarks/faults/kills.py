@@ -25,7 +25,7 @@ exec strace -f -qq -o '{log}' -e trace={change} -e inject={change}:signal=SIGKIL
 
 def agent_kills(rig: Rig) -> Iterator[Outcome]:
     """Every agent process of an operation is killed at its first changing call, its second, and so on to the last."""
-    for operation, agents in (("push c", 3), ("push a", 1), ("rollback", 1)):
+    for operation, agents in (("push c", 2), ("push a", 1), ("rollback", 1)):
         for number in range(1, agents + 1):
             for change in CHANGES:
                 yield from _kills(rig, operation, number, change)

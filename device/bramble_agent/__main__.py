@@ -1,6 +1,6 @@
 """One request, one answer: a line of JSON on stdin, JSON on a private copy of stdout, then exit.
 
-Files that a request announces follow it on stdin.
+Files that a request announces follow it on stdin. Another agent may ask more than once (``serve``).
 
 C libraries print to fd 1 and would corrupt the answer: so fd 1 is copied for us and then pointed at stderr. Exit
 status: 0 answered, 1 refused (an error answer says why), 2 crashed (an error answer carries the traceback).
@@ -14,11 +14,11 @@ import sys
 import traceback
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from .codec import decode, encode
 from .errors import AgentError, BadRequest
-from .oneself import end_with_parent
+from .oneself import breathing, end_with_parent
 from .wire import WIRE_VERSION, BenchAnswer, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
 from .wire_install import InstallAsk
 from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
@@ -42,19 +42,37 @@ LIMIT_BYTES = 16 << 20  # of a request; what follows it on stdin is not part of 
 
 def main() -> int:
     """Read one request, answer it, and return the exit status."""
+    with _private_stdout() as out:
+        answer, status = _answered(sys.stdin.buffer.readline(LIMIT_BYTES))
+        out.write(answer)
+    return status
+
+
+def serve() -> None:
+    """Answer requests without files, a line each, until there are no more."""
+    with _private_stdout() as out:
+        for raw in sys.stdin.buffer:
+            out.write(_answered(raw)[0] + "\n")
+            out.flush()
+
+
+def _private_stdout() -> IO[str]:
     end_with_parent()
     private = os.dup(1)
     os.dup2(2, 1)
+    return os.fdopen(private, "w", encoding="utf-8")
+
+
+def _answered(raw: bytes) -> tuple[str, int]:
+    """The answer to a request as JSON, and the exit status."""
     try:
-        answer, status = {"answer": encode(_serve(sys.stdin.buffer.readline(LIMIT_BYTES)))}, 0
+        answer, status = {"answer": encode(_serve(raw))}, 0
     except AgentError as error:
         answer, status = {"error": encode(ErrorAnswer(error.code, error.message, error.hint))}, 1
     except Exception as error:  # noqa: BLE001 - the agent's outer border: a crash must still be an answer
         crash = ErrorAnswer("crash", f"{type(error).__name__}: {error}", traceback.format_exc())
         answer, status = {"error": encode(crash)}, 2
-    with os.fdopen(private, "w", encoding="utf-8") as out:
-        json.dump({"version": WIRE_VERSION, **answer}, out)
-    return status
+    return json.dumps({"version": WIRE_VERSION, **answer}), status
 
 
 def _serve(raw: bytes) -> Any:
@@ -92,17 +110,19 @@ def _dispatch(ask: Any) -> Any:
 
 def _keep(ask: Any) -> Any:
     """The answer to a request about releases."""
+    stdin = cast("BufferedIOBase", sys.stdin.buffer)
     if isinstance(ask, ReleaseAsk):
         from .release import release
 
-        return release(ask)
+        with breathing():
+            return release(ask, stdin)
     if isinstance(ask, RollbackAsk):
         from .release import rollback
 
         return rollback(ask)
     from .store import take
 
-    return take(ask, cast("BufferedIOBase", sys.stdin.buffer))
+    return take(ask, stdin)
 
 
 def _bench(ask: BenchAsk) -> BenchAnswer:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from io import BufferedIOBase
 from pathlib import Path
 
 from . import board
@@ -23,29 +24,31 @@ from .files import SHA256, check_sha256, discard, storing, sync
 from .health import healthy
 from .links import begin_trial, links, settle, take_back
 from .locking import locked
-from .oneself import ask_afresh, unbroken
+from .oneself import ask_afresh, one_process, unbroken
 from .remembered import remember, remembered
 from .retention import FRESH, retain
 from .signature import check_signature
-from .store import missing, unfinished
+from .store import missing, take, unfinished
 from .wire import Manifest, VerifyAnswer, VerifyAsk
-from .wire_release import ReleaseAnswer, ReleaseAsk, RollbackAnswer, RollbackAsk
+from .wire_release import ReleaseAnswer, ReleaseAsk, RollbackAnswer, RollbackAsk, TakeAsk
 
 MOST_HEALTH_S = 3_600.0
 
 
-def release(ask: ReleaseAsk) -> ReleaseAnswer:
-    """Make a release of files that are in the store, check its answers, and switch to it if asked to.
+def release(ask: ReleaseAsk, stdin: BufferedIOBase | None = None) -> ReleaseAnswer:
+    """Make a release of files that are in the store or come on ``stdin``, check its answers, switch to it if asked to.
 
     Raises BundleDamaged for a manifest that makes no bundle, NotTrusted, StorageFailed, Busy, BadRequest where the
-    manifest is not the one that ``ask.digest`` names, and what verifying raises.
+    manifest is not the one that ``ask.digest`` names, and what taking files and verifying raise.
     """
     raw = ask.manifest.encode(errors="replace")
     _check(ask, raw)
     root = Path(ask.root).expanduser().absolute()
     manifest = read_manifest(raw, root / MANIFEST)
     _check_files(manifest)
-    with storing(root), locked(root):
+    if ask.pieces and stdin is not None:
+        take(TakeAsk(ask.root, {}, ask.pieces), stdin)
+    with storing(root), locked(root), one_process():
         take_back(root)
         check_signature(root, raw, ask.signature)
         if not _holds(root, ask.digest):
@@ -192,7 +195,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 
 def _verified(folder: Path, threads: int) -> VerifyAnswer:
-    """The golden answers of a release, by a fresh process: a runtime that crashes takes only itself along."""
+    """The golden answers of a release, by another process: a runtime that crashes takes only itself along."""
     return ask_afresh(VerifyAsk(str(folder), threads), VerifyAnswer)
 
 

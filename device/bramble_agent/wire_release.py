@@ -44,11 +44,11 @@ class TakeAsk:
 class ReleaseAsk:
     """Make the bundle of ``manifest`` (the text of manifest.json, whose sha256 is ``digest``) a release.
 
-    Its files must be in the store. It is checked by its golden answers, computed with ``threads`` (``again``: also if
-    it gave them before). ``switch`` makes it the current one; then the golden answers are asked of ``current``, and
-    for ``health_s`` seconds the command ``health`` (if any) is tried, which must not fail in the second half; else the
-    release that was current is current again. ``keep`` releases stay on the board. ``signature`` is what
-    ``ssh-keygen -Y sign`` says of manifest.json.
+    Its files must be in the store, or follow on stdin as ``pieces`` say. It is checked by its golden answers, computed
+    with ``threads`` (``again``: also if it gave them before). ``switch`` makes it the current one; then the golden
+    answers are asked of ``current``, and for ``health_s`` seconds the command ``health`` (if any) is tried, which must
+    not fail in the second half; else the release that was current is current again. ``keep`` releases stay on the
+    board. ``signature`` is what ``ssh-keygen -Y sign`` says of manifest.json.
     """
 
     root: str
@@ -61,6 +61,7 @@ class ReleaseAsk:
     signature: str = ""
     health: Tuple[str, ...] = ()
     health_s: float = 0.0
+    pieces: Tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)

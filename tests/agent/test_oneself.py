@@ -13,7 +13,7 @@ import pytest
 
 from bramble_agent import oneself
 from bramble_agent.errors import AgentError, ModelRejected
-from bramble_agent.oneself import ask_afresh
+from bramble_agent.oneself import ask_afresh, breathing, one_process
 from bramble_agent.wire import BoardFacts, ProbeAnswer, ProbeAsk, VerifyAnswer, VerifyAsk
 from making import make_bundle
 
@@ -80,9 +80,58 @@ def test_no_process_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*words: object, **how: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(oneself.subprocess, "run", full)
+    monkeypatch.setattr(oneself.subprocess, "Popen", full)
     with pytest.raises(ModelRejected, match="Cannot allocate memory"):
         ask_afresh(ProbeAsk("x"), ProbeAnswer)
+
+
+def test_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within ``one_process`` all questions go to one process, refused ones too; without, each has its own."""
+    starting(monkeypatch, f"open({str(tmp_path / 'started')!r}, 'a').write('x')")
+    with one_process():
+        assert not (tmp_path / "started").exists()
+        for _ in range(2):
+            assert ask_afresh(VerifyAsk(str(make_bundle(tmp_path / "b"))), VerifyAnswer).ok
+            with pytest.raises(AgentError, match="no bundle at"):
+                ask_afresh(VerifyAsk(str(tmp_path / "none")), VerifyAnswer)
+    assert (tmp_path / "started").read_text() == "x"
+    for _ in range(2):
+        ask_afresh(ProbeAsk("/"), ProbeAnswer)
+    assert (tmp_path / "started").read_text() == "xxx"
+
+
+def test_one_process_that_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom a process died for hears it, and so does the next; it is not started again behind their backs."""
+    starting(monkeypatch, f"open({str(tmp_path / 'started')!r}, 'a').write('x')\nimport os\nos._exit(3)")
+    with one_process():
+        for _ in range(2):
+            with pytest.raises(ModelRejected, match=r"died on this model \(status 3\)$"):
+                ask_afresh(ProbeAsk("/"), ProbeAnswer)
+    assert (tmp_path / "started").read_text() == "x"
+
+
+def test_something_else_than_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that says something else, and lives on, is ended."""
+    monkeypatch.setattr(oneself, "DYING_S", 0.1)
+    starting(monkeypatch, "print('welcome', flush=True)")
+    with pytest.raises(ModelRejected, match=r"died on this model \(status -9\)$"):
+        ask_afresh(ProbeAsk("/"), ProbeAnswer)
+
+
+def test_chatter_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a runtime prints is in nobody's way, however much it is."""
+    starting(monkeypatch, "import os\nassert os.write(2, b'x' * 1_000_000) == 1_000_000")
+    assert isinstance(ask_afresh(ProbeAsk("/"), ProbeAnswer), ProbeAnswer)
+
+
+def test_breathing(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """Work that takes long sends a sign of life now and then."""
+    monkeypatch.setattr(oneself, "BREATH_S", 0.01)
+    heard = ""
+    with breathing():
+        while len(heard) < 3:
+            heard += capfd.readouterr().err
+    assert set(heard) == {"\n"}
 
 
 def test_files_of_the_folder_it_starts_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

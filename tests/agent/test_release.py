@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bramble_agent import oneself
 from bramble_agent.bundle import LIMIT_BYTES, open_bundle
-from bramble_agent.errors import ModelRejected
+from bramble_agent.errors import CutShort, ModelRejected
 from bramble_agent.release import release
-from bringing import bring, held, linked, names, push, request
+from bringing import bring, held, linked, names, push, raw_piece, request
 from making import bundle_digest, make_bundle, make_golden
 
 from .conftest import RIGHT, WRONG, Make, Verifier
@@ -41,6 +43,42 @@ def test_first_release(root: Path, tmp_path: Path) -> None:
     assert names(root / "current") == set(LIMIT_BYTES)
     assert names(root / "incoming") == set()
     assert names(root) == {"current", "releases", "blobs", "incoming", "verified", "lock"}
+
+
+def test_one_process_verifies(root: Path, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release's answers before the switch and after it come from one process: the runtime is imported once."""
+    note = f"open({str(tmp_path / 'started')!r}, 'a').write('x')\n"
+    monkeypatch.setattr(oneself, "START", note + oneself.START)
+    assert push(root, make("a")).state == "current"
+    assert (tmp_path / "started").read_text() == "x"
+
+
+def test_runtime_that_dies_after_the_switch(root: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that answered before the switch and dies after it is a release that is taken back."""
+    a, b = make("a"), make("b")
+    push(root, a)
+    second_dies = (
+        "import os\nfrom bramble_agent import verify as module\nreal, seen = module.verify, []\n"
+        "def verify(bundle, threads):\n    seen.append(1)\n"
+        "    return os._exit(9) if len(seen) > 1 else real(bundle, threads)\nmodule.verify = verify\n"
+    )
+    monkeypatch.setattr(oneself, "START", oneself.START.replace("serve()", second_dies + "serve()"))
+    answer = push(root, b)
+    assert answer.state == "rolled-back"
+    assert answer.detail.startswith("the runtime died on this model (status 9)")
+    assert linked(root) == (bundle_digest(a), "")
+
+
+def test_files_that_come_with_the_question(root: Path, make: Make, verifier: Verifier) -> None:
+    """Files may follow the question itself: they are in the store, and the release is made of them."""
+    a = make("a")
+    files = held(a).values()
+    ask = request(root, a, pieces=tuple(raw_piece(data) for data in files))
+    with pytest.raises(CutShort, match="did not come"):
+        release(ask, io.BytesIO(b"".join(files)[:-1]))
+    assert linked(root) == ("", "")
+    assert release(ask, io.BytesIO(b"".join(files))).state == "current"
+    assert linked(root) == (bundle_digest(a), "")
 
 
 def test_files_are_in_the_store_once(root: Path, make: Make, verifier: Verifier) -> None:

@@ -71,6 +71,23 @@ def test_repeated_push_is_one_question(connection: Connection, board: Board, bun
     assert (again.state, again.release, again.sent_bytes) == ("current", first.release, 0)
 
 
+def test_push_is_two_questions(connection: Connection, board: Board, bundle: Bundle, other: Bundle) -> None:
+    """What is missing comes with the second question: two commands, however many files; the first brings the agent."""
+    push(connection, board, bundle)
+    line = BadLine(connection)
+    assert push(line, board, other).sent_bytes > 0
+    assert line.runs == 2
+
+
+@pytest.mark.slow
+def test_board_that_takes_its_time(
+    connection: Connection, board: Board, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board that works longer than a host would wait for a dead link says that it lives, and is waited for."""
+    monkeypatch.setattr("bramble.fleet.release.send.PATIENCE_S", 7.0)  # the agent breathes every 5 s
+    assert push(connection, board, bundle, How(health=("sleep", "9"))).state == "current"
+
+
 @LOCALLY
 def test_second_bundle(connection: Connection, board: Board, bundle: Bundle, other: Bundle, root: Path) -> None:
     """Another bundle becomes current, the first stays as previous; what differs is sent, and nothing to go back."""

@@ -1,19 +1,20 @@
 """Put a bundle on a board as a release: what the board lacks is sent, it checks the answers, then it switches.
 
-A push of what is there already is one question and one answer. See ``bramble_agent.release`` for what happens there.
+A push of what is there already is one question and one answer, any other is two. See ``bramble_agent.release`` for what
+happens there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bramble.errors import BrambleError
 from bramble.fleet.ask import ask
 from bramble.fleet.release import kept
 from bramble.fleet.release.coding import Source, source_of
 from bramble.fleet.release.gate import check_fit
-from bramble.fleet.release.send import Absent, OnSent, send
+from bramble.fleet.release.send import Absent, OnSent, load
 from bramble.fleet.types import Board, Connection
 from bramble_agent.bundle import MANIFEST, MODEL, Bundle
 from bramble_agent.wire import BoardFacts, VerifyAnswer
@@ -73,8 +74,9 @@ def push(
         absent = [one for one in files.values() if one.sha256 in told.missing]
         check_fit(bundle.manifest, told.facts, sum(one.size for one in absent), board.name)
         lacks = Absent(told.missing, told.parts)
-        sent = send(connection, board, absent, lacks, _olds(files, told.files), on_sent)
-        told = ask(connection, board, request, ReleaseAnswer, patience_s)
+        going = load(absent, lacks, _olds(files, told.files))
+        sent, request = going.size, replace(request, pieces=going.pieces)
+        told = ask(connection, board, request, ReleaseAnswer, going.patience_s, going.blocks(on_sent))
     if told.verify is None:
         raise BrambleError(f"{board.name}: what was sent vanished", "push again; check the board's storage")
     kept.keep(files[MODEL])

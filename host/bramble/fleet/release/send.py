@@ -25,6 +25,44 @@ class Absent:
     parts: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Load:
+    """Files on their way: what the board is told of them before, and the streams that they travel as."""
+
+    pieces: tuple[Piece, ...]
+    streams: tuple[Stream, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bytes go over."""
+        return sum(piece.length for piece in self.pieces)
+
+    @property
+    def patience_s(self) -> float:
+        """How long a board may take nothing while it writes, hashes and unpacks the largest file."""
+        return PATIENCE_S + max((piece.size_bytes for piece in self.pieces), default=0) / SLOW_BYTES_S
+
+    def blocks(self, on_sent: OnSent) -> Iterator[bytes]:
+        """The bytes, block by block."""
+        done, of = 0, self.size
+        for stream, piece in zip(self.streams, self.pieces, strict=True):
+            for block in stream.sent.blocks(piece.offset):
+                yield block
+                done += len(block)
+                on_sent(done, of)
+
+
+def load(files: Iterable[Source], absent: Absent, olds: Mapping[str, Source] | None = None) -> Load:
+    """Those of ``files`` that are absent, the small ones first, each in its shortest form.
+
+    ``olds`` says for a file (by sha256) which older file the board has, that it may be described by.
+    """
+    wanted = {one.sha256: one for one in files if one.sha256 in absent.missing}
+    ordered = sorted(wanted.values(), key=lambda one: one.size)
+    streams = tuple(_way(one, (olds or {}).get(one.sha256), absent.parts) for one in ordered)
+    return Load(tuple(_piece(stream, absent.parts) for stream in streams), streams)
+
+
 def send(
     connection: Connection,
     board: Board,
@@ -33,25 +71,18 @@ def send(
     olds: Mapping[str, Source] | None = None,
     on_sent: OnSent = lambda done, of: None,
 ) -> int:
-    """Send those of ``files`` that are absent; how many bytes went over.
+    """Send a ``load``; how many bytes went over.
 
-    ``olds`` says for a file (by sha256) which older file the board has, that it may be described by. The small ones go
-    first. Raises as ``ask`` does; what arrived of an upload that breaks is used by the next.
+    Raises as ``ask`` does; what arrived of an upload that breaks is used by the next.
     """
-    wanted = {one.sha256: one for one in files if one.sha256 in absent.missing}
-    if not wanted:
+    going = load(files, absent, olds)
+    if not going.pieces:
         return 0
-    ordered = sorted(wanted.values(), key=lambda one: one.size)
-    streams = [_way(one, (olds or {}).get(one.sha256), absent.parts) for one in ordered]
-    pieces = [_piece(stream, absent.parts) for stream in streams]
-    request = TakeAsk(connection.root, {one.sha256: one.size for one in ordered}, tuple(pieces))
-    of = sum(piece.length for piece in pieces)
-    patience_s = PATIENCE_S + max(one.size for one in ordered) / SLOW_BYTES_S
-    payload = _counted(streams, pieces, lambda done: on_sent(done, of))
-    told = ask(connection, board, request, TakeAnswer, patience_s, payload)
+    request = TakeAsk(connection.root, {piece.blob: piece.size_bytes for piece in going.pieces}, going.pieces)
+    told = ask(connection, board, request, TakeAnswer, going.patience_s, going.blocks(on_sent))
     if told.missing:
         raise UnreachableError(f"{board.name}: {told.missing[0][:12]} did not arrive", "push again")
-    return of
+    return going.size
 
 
 def _way(one: Source, old: Source | None, parts: Mapping[str, int]) -> Stream:
@@ -74,12 +105,3 @@ def _piece(stream: Stream, parts: Mapping[str, int]) -> Piece:
         coding=stream.coding,
         base=stream.base,
     )
-
-
-def _counted(streams: list[Stream], pieces: list[Piece], on_sent: Callable[[int], None]) -> Iterator[bytes]:
-    done = 0
-    for stream, piece in zip(streams, pieces, strict=True):
-        for block in stream.sent.blocks(piece.offset):
-            yield block
-            done += len(block)
-            on_sent(done)
