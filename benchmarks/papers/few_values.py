@@ -86,7 +86,7 @@ def _at_most(paper: str, claim: str, name: str, most: float) -> Claim:
     if not found:
         return not_run(paper, claim, target)
     ours = f"{spread(found)} %, {len(found)} seeds"
-    return Claim(paper, claim, target, f"{ours}; values shared: {bits}", judged(statistics.mean(found) <= most))
+    return Claim(paper, claim, target, ours, judged(statistics.mean(found) <= most))
 
 
 def _values(run: Run) -> int:
