@@ -25,15 +25,9 @@ View = Callable[[Any], Any]
 
 
 @contextmanager
-def seen_through(
-    layers: Sequence[keras.Layer], views: Sequence[View], pulls: Sequence[View] | None = None
-) -> Iterator[None]:
-    """While inside, each layer (dense, convolution, depthwise) multiplies by its view of its kernel.
-
-    ``pulls`` are functions that leave a kernel's values as they are and have derivatives of their own.
-    """
-    pairs = zip(views, pulls or [_itself] * len(views), strict=True)
-    with seen_as(layers, [_straight_through(view, pull) for view, pull in pairs]):
+def seen_through(layers: Sequence[keras.Layer], views: Sequence[View]) -> Iterator[None]:
+    """While inside, each layer (dense, convolution, depthwise) multiplies by its view of its kernel."""
+    with seen_as(layers, [_straight_through(view) for view in views]):
         yield
 
 
@@ -56,14 +50,9 @@ def own_kernel(layer: keras.Layer) -> keras.Variable:
     return held["_kernel"] if "_kernel" in held else held["kernel"]  # a depthwise layer has no property for it
 
 
-def _itself(kernel: Any) -> Any:
-    return kernel
-
-
-def _straight_through(view: View, pull: View) -> View:
+def _straight_through(view: View) -> View:
     def seen(kernel: Any) -> Any:
-        own = pull(kernel)
-        return own + keras.ops.stop_gradient(view(own) - own)
+        return kernel + keras.ops.stop_gradient(view(kernel) - kernel)
 
     return seen
 

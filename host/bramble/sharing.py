@@ -73,16 +73,20 @@ def shared_groups(layers: Sequence[keras.Layer]) -> dict[str, Groups]:
 
 def groups_of(kernel: Kernel) -> Groups | None:
     """The groups of weights of one |w|, or None where the weights are each their own."""
-    alive = kernel[kernel != 0]
+    alive, found = kernel[kernel != 0], alike(kernel)
+    if len(alive) < LEAST or found.count > MOST * len(alive) or np.all(alive == alive[0]):
+        return None
+    if found.count > CODED and not np.any(alive.astype(np.float32).view(np.uint32) & HALF_FLOAT):
+        return None
+    return found
+
+
+def alike(kernel: Kernel) -> Groups:
+    """The groups of weights of one |w|, however many they are."""
     values, inverse = np.unique(np.abs(kernel), return_inverse=True)
     nothing = int(values[0] == 0)
-    count = len(values) - nothing
-    if len(alive) < LEAST or count > MOST * len(alive) or np.all(alive == alive[0]):
-        return None
-    if count > CODED and not np.any(values.astype(np.float32).view(np.uint32) & HALF_FLOAT):
-        return None
     index = np.maximum(0, inverse.reshape(kernel.shape) - nothing).astype(np.int32)
-    return Groups(index, np.sign(kernel).astype(np.float32), count)
+    return Groups(index, np.sign(kernel).astype(np.float32), len(values) - nothing)
 
 
 def share(groups: Groups) -> View:

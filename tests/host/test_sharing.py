@@ -14,7 +14,7 @@ from bramble.events import Event, Note
 from bramble.masks import prunable
 from bramble.recipe import Train
 from bramble.seen import own_kernel, seen_through
-from bramble.sharing import Groups, groups_of, shared_groups, sharing
+from bramble.sharing import Groups, alike, groups_of, share, shared_groups, sharing
 from bramble.work import Work
 
 from .conftest import GRAY8, quiet
@@ -173,3 +173,18 @@ def test_rounding_outside_sees_what_is_shared() -> None:
     with seen_through([layer], [keras.ops.round]), sharing(model, {layer.name: HAND}):
         seen = np.asarray(layer.kernel)
     assert seen.tolist() == [[0.0, -2.0, 2.0], [0.0, 0.0, 3.0]]
+
+
+def test_gradients_of_a_group_are_summed() -> None:
+    """The kernel's values stay; its gradient is, at each weight, the sum over all of the same value."""
+    import tensorflow as tf
+
+    kernel = tf.constant([[1.0, 2.0], [2.0, 1.0], [1.0, 3.0]])
+    groups = alike(kernel.numpy())
+    factors = tf.constant([[1.0, 10.0], [20.0, 2.0], [3.0, 7.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        seen = share(groups)(kernel)
+        total = tf.reduce_sum(seen * factors)
+    assert np.array_equal(seen, kernel)
+    assert tape.gradient(total, kernel).numpy().tolist() == [[6.0, 30.0], [30.0, 6.0], [6.0, 7.0]]

@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 
 from bramble.errors import IncompatibleError
 from bramble.fit import Lesson, fit
+from bramble.masks import prunable
 from bramble.quantization.export import Ready, tie, weighted
 from bramble.quantization.grid import fake, reduced_axes
 from bramble.quantization.prepare import prepare
 from bramble.recipe import Quantize
 from bramble.seen import View, own_kernel, seen_through
+from bramble.sharing import Groups, alike, shared_groups, sharing
 from bramble.work import Work
 
 ops = keras.ops
@@ -46,27 +48,21 @@ def aware(model: keras.Model, how: Quantize, work: Work, lesson: Lesson) -> Read
     ready = prepare(model, how, work, learned=True)
     simulation = ready.simulation
     layers = weighted(simulation)
-    groups = {name: grouped(np.asarray(simulation.get_layer(name).kernel)) for name in ready.tied}
+    groups = _groups(simulation, ready) if tuning.keep_shared else {}
     layers = [layer for layer in layers if layer.name not in ready.kept]
-    views = [_view(layer, layer.name in groups) for layer in layers]
-    pulls = [partial(together, groups=groups[layer.name]) if layer.name in groups else _alone for layer in layers]
+    views = [_view(layer, layer.name in ready.tied) for layer in layers]
+    training = tuning.model_copy(update={"keep_shared": False})  # they are held here, and summed once
     settling = round(tuning.epochs * (1.0 - tuning.settle))
-    with seen_through(layers, views, pulls), _settling(simulation) as settle:
+    with seen_through(layers, views), sharing(simulation, groups), _settling(simulation) as settle:
         callbacks = (*lesson.callbacks, _At(settling, settle), Best(simulation))
-        fit(simulation, tuning, work, replace(lesson, callbacks=callbacks))
+        fit(simulation, training, work, replace(lesson, callbacks=callbacks))
     return Ready(simulation, tie(simulation, ready.tied), ready.kept)
 
 
-def grouped(kernel: NDArray[Any]) -> NDArray[np.int32]:
-    """Which of the kernel's different values each weight has, in the kernel's shape."""
-    return np.unique(kernel, return_inverse=True)[1].reshape(kernel.shape).astype(np.int32)
-
-
-def together(kernel: Any, groups: NDArray[np.int32]) -> Any:
-    """The kernel itself, whose gradient at each weight is the sum over the weights of its group."""
-    flat, members = ops.reshape(kernel, (-1,)), groups.ravel()
-    sums = ops.reshape(ops.take(ops.segment_sum(flat, members, int(members.max()) + 1), members), groups.shape)
-    return ops.stop_gradient(kernel) + (sums - ops.stop_gradient(sums))
+def _groups(simulation: keras.Model, ready: Ready) -> dict[str, Groups]:
+    """Which weights share a value: those of tied layers, and of any others that an earlier stage left so."""
+    tied = {name: alike(np.asarray(simulation.get_layer(name).kernel)) for name in ready.tied}
+    return {**shared_groups(prunable(simulation)), **tied}
 
 
 class Best(keras.callbacks.Callback):  # type: ignore[misc]
@@ -128,7 +124,3 @@ def _view(layer: Any, tied: bool) -> View:
     """How a kernel is rounded: one grid a channel, or one for all where they are tied."""
     axes = tuple(range(len(own_kernel(layer).shape))) if tied else reduced_axes(layer)
     return partial(fake, axes=axes)
-
-
-def _alone(kernel: Any) -> Any:
-    return kernel

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from bramble.compress.aware import Best, aware, grouped, together
+from bramble.compress.aware import Best, aware
 from bramble.compress.quantize import quantize
 from bramble.compress.train import train
 from bramble.datasets.types import Dataset, Images
@@ -141,19 +141,16 @@ def test_clusters_stay_clusters(trained: keras.Model, digits: Dataset) -> None:
     assert any((start[name] != ready.tied[name]).any() for name in start)
 
 
-def test_gradients_of_a_group_are_summed() -> None:
-    """The kernel's values stay; its gradient is, at each weight, the sum over all of the same value."""
-    import tensorflow as tf
-
-    kernel = tf.constant([[1.0, 2.0], [2.0, 1.0], [1.0, 3.0]])
-    groups = grouped(kernel.numpy())
-    factors = tf.constant([[1.0, 10.0], [20.0, 2.0], [3.0, 7.0]])
-    with tf.GradientTape() as tape:
-        tape.watch(kernel)
-        seen = together(kernel, groups)
-        total = tf.reduce_sum(seen * factors)
-    assert np.array_equal(seen, kernel)
-    assert tape.gradient(total, kernel).numpy().tolist() == [[6.0, 30.0], [30.0, 6.0], [6.0, 7.0]]
+def test_shared_values_are_held_once(trained: keras.Model, digits: Dataset) -> None:
+    """The stage holds them itself, so the training loop does not too: gradients would be summed twice over."""
+    model = copied(trained)
+    layer = next(layer for layer in model.layers if layer.weights)
+    kernel, bias = layer.get_weights()
+    layer.set_weights([np.sign(kernel) * 0.1, bias])
+    told: list[Any] = []
+    work = quiet(few(digits, 128))
+    aware(model, how(epochs=1), type(work)(work.data, work.pixels, work.seed, told.append), PLAIN)
+    assert not [event for event in told if "keep_shared" in getattr(event, "text", "")]
 
 
 def test_best_epoch_is_given_back() -> None:
