@@ -70,6 +70,16 @@ def imports(source: Source) -> list[Import]:
     return found
 
 
+def all_imports() -> list[tuple[Source, Import]]:
+    """Every import of every module."""
+    return [(source, one) for source in sources().values() for one in imports(source)]
+
+
+def told(source: Source, one: Import, why: str) -> str:
+    """One breach in one line."""
+    return f"{source.path.name}:{one.line}: {source.name} imports {one.target}: {why}"
+
+
 def _absolute(source: Source, node: ast.ImportFrom) -> str:
     if not node.level:
         return str(node.module)

@@ -1,4 +1,4 @@
-"""The architecture as a test: who may import whom, which third-party packages where, and the house style's numbers.
+"""The architecture as a test: who may import whom, and which third-party packages where.
 
 A new module is added to FLOORS (and, if it needs a third-party package, to THIRD_PARTY); what two siblings share moves
 one floor down.
@@ -6,12 +6,7 @@ one floor down.
 
 from __future__ import annotations
 
-import ast
-import statistics
-
-import pytest
-
-from sources import Function, Import, Source, imports, sources
+from sources import all_imports, sources, told
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
@@ -211,18 +206,6 @@ THIRD_PARTY = {
     "bramble.report.page": "jinja2 markupsafe",
     "bramble.cli": "typer rich",
 }
-INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib", "sklearn", "tensorly"}
-HEAVY = {"keras", "tensorflow"}
-
-
-def told(source: Source, one: Import, why: str) -> str:
-    """One breach in one line."""
-    return f"{source.path.name}:{one.line}: {source.name} imports {one.target}: {why}"
-
-
-def all_imports() -> list[tuple[Source, Import]]:
-    """Every import of every module."""
-    return [(source, one) for source in sources().values() for one in imports(source)]
 
 
 def test_every_module_has_a_floor() -> None:
@@ -271,112 +254,3 @@ def test_third_party_packages_stay_where_they_belong() -> None:
         and one.target not in allowed(source.name)
     ]
     assert not breaches, "\n".join(breaches)
-
-
-def test_what_is_optional_or_heavy_is_imported_where_it_is_used() -> None:
-    """Pillow, TensorFlow, TFLite runtimes and matplotlib are imported inside functions only."""
-    breaches = [
-        told(source, one, "only inside functions")
-        for source, one in all_imports()
-        if one.target in INSIDE_FUNCTIONS and one.at_start
-    ]
-    assert not breaches, "\n".join(breaches)
-
-
-@pytest.mark.parametrize("start", ["bramble.cli", "bramble.pipeline", "bramble.reading", "bramble_agent.__main__"])
-def test_nothing_heavy_is_loaded_at_start(start: str) -> None:
-    """What these modules import when they are imported, however far down, never reaches Keras or TensorFlow."""
-    paths: dict[str, str] = {start: start}
-    queue = [start]
-    while queue:
-        name = queue.pop()
-        for one in imports(sources()[name]):
-            if one.at_start and one.target not in paths:
-                paths[one.target] = f"{paths[name]} → {one.target}"
-                queue += [one.target] if one.target in sources() else []
-    assert not HEAVY & paths.keys(), "\n".join(paths[name] for name in HEAVY & paths.keys())
-
-
-def test_reading_of_imports() -> None:
-    """The reader itself, on imports that are known: relative, of a submodule, in a function, for type checkers."""
-    pixels = {(one.target, one.at_start) for one in imports(sources()["bramble_agent.pixels"])}
-    assert {("bramble_agent.wire", True), ("numpy", True), ("numpy", False), ("PIL", False)} <= pixels
-    assert ("PIL", True) not in pixels
-    verify = {one.target for one in imports(sources()["bramble_agent.verify"])}
-    assert {"bramble_agent.pixels", "bramble_agent.runtime"} <= verify
-    assert "bramble_agent" not in verify
-    assert ("tensorflow", False) in {(one.target, one.at_start) for one in imports(sources()["bramble.convert"])}
-
-
-# ---- house style in numbers ------------------------------------------------------------------------------------
-
-
-def length(function: Function) -> int:
-    """Lines of a function, its docstring included."""
-    return (function.end_lineno or 0) - function.lineno + 1
-
-
-def parameters(function: Function) -> int:
-    """Parameters, without self and cls."""
-    given = function.args.posonlyargs + function.args.args + function.args.kwonlyargs
-    return len([one for one in given if one.arg not in ("self", "cls")])
-
-
-def test_sizes() -> None:
-    """Files: median ≤ 120 lines, none over 300; functions: median ≤ 10, p90 ≤ 35, none over 60, ≤ 6 parameters."""
-    files = {source.name: source.lines for source in sources().values()}
-    functions = {f"{s.name}.{f.name}:{f.lineno}": f for s in sources().values() for f in s.functions()}
-    lengths = {name: length(function) for name, function in functions.items()}
-    # a verb's parameters are its options on the command line
-    counts = {name: parameters(f) for name, f in functions.items() if not name.startswith("bramble.cli.")}
-    longest, largest = max(lengths, key=lengths.__getitem__), max(files, key=files.__getitem__)
-    widest = max(counts, key=counts.__getitem__)
-    figures = [
-        ("file lines, median", statistics.median(files.values()), 120, ""),
-        ("file lines, most", files[largest], 300, largest),
-        ("function lines, median", statistics.median(lengths.values()), 10, ""),
-        ("function lines, p90", statistics.quantiles(lengths.values(), n=10)[-1], 35, ""),
-        ("function lines, most", lengths[longest], 60, longest),
-        ("parameters, most", counts[widest], 6, widest),
-    ]
-    rows = [f"{name:24}{value:8.1f}{limit:6}  {where}" for name, value, limit, where in figures]
-    table = "\n".join([f"{len(files)} files, {len(functions)} functions   found   limit", *rows])
-    assert all(value <= limit for _, value, limit, _ in figures), f"\n{table}"
-
-
-def public(source: Source) -> list[Function | ast.ClassDef]:
-    """Public functions and classes of a module, and the public methods of its public classes."""
-    top = [node for node in source.tree.body if isinstance(node, (Function, ast.ClassDef))]
-    seen = [node for node in top if not node.name.startswith("_")]
-    inner = [item for node in seen if isinstance(node, ast.ClassDef) for item in node.body]
-    return seen + [item for item in inner if isinstance(item, Function) and not item.name.startswith("_")]
-
-
-def test_docstrings() -> None:
-    """Every module, public class, function and method says what it is."""
-    lacking = [source.name for source in sources().values() if not ast.get_docstring(source.tree)]
-    for source in sources().values():
-        lacking += [
-            f"{source.name}:{node.lineno} {node.name}" for node in public(source) if not ast.get_docstring(node)
-        ]
-    assert not lacking, f"no docstring: {', '.join(lacking)}"
-
-
-def test_broad_excepts_are_marked() -> None:
-    """A handler of everything raises an error of ours, or is one of the outer borders, marked BLE001 with a reason."""
-    breaches = [
-        f"{source.name}:{node.lineno}"
-        for source in sources().values()
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.ExceptHandler) and broad(node) and not isinstance(node.body[-1], ast.Raise)
-        if "noqa: BLE001 - " not in source.text.splitlines()[node.lineno - 1]
-    ]
-    assert not breaches, f"broad except without '# noqa: BLE001 - why': {', '.join(breaches)}"
-
-
-def broad(handler: ast.ExceptHandler) -> bool:
-    """Whether it catches everything."""
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(
-        kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException")) for kind in kinds
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,16 +12,9 @@ import pytest
 
 from making import make_bundle
 from running import bramble
-from serving import Server, serving
+from serving import Server
 
 from .conftest import Failed
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running OpenSSH server."""
-    with serving(tmp_path_factory.mktemp("sshd")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,43 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from bramble.bundle import load_bundle, zip_bundle
-from bramble.errors import IncompatibleError, NotTrustedError, UnreachableError, UsageError
+from bramble.errors import UnreachableError, UsageError
 from bramble.fleet.connect import connect
-from bramble.fleet.release import kept
 from bramble.fleet.release.push import How, push, rollback
-from bramble.fleet.release.signing import allow_signers, sign
 from bramble.fleet.types import Board, Connection
 from bramble.packing.pack import pack
 from bramble_agent.bundle import Bundle
-from making import bundle_digest, make_bundle, make_golden, make_model
-from serving import make_key
+from bringing import linked
+from making import bundle_digest, make_model
 
 from .bad_line import BadLine, cut_after, flip_at
-
-LOCALLY = pytest.mark.parametrize("board", ["local"], indirect=True)  # where the way there makes no difference
-
-
-@pytest.fixture
-def other(bundle_path: Path) -> Bundle:
-    """Another bundle; only the file of its classes' names is the same."""
-    return load_bundle(make_bundle(bundle_path.with_name("other"), kind="float32"))
+from .conftest import LOCALLY
 
 
 def tree(root: Path) -> dict[str, bytes]:
     """Every file below the releases with its content."""
     releases = root / "releases"
     return {str(path.relative_to(releases)): path.read_bytes() for path in releases.rglob("*") if path.is_file()}
-
-
-def linked(root: Path) -> tuple[str, str]:
-    """The digests that current and previous lead to."""
-    pair = [root / name for name in ("current", "previous")]
-    first, second = (link.resolve(strict=True).name if link.is_symlink() else "" for link in pair)
-    return first, second
 
 
 def test_first_push(connection: Connection, board: Board, bundle: Bundle, bundle_path: Path, root: Path) -> None:
@@ -183,146 +166,6 @@ def test_roots_with_odd_names(board: Board, bundle: Bundle, tmp_path: Path) -> N
     assert (Path(pushed.release) / "manifest.json").exists()
 
 
-# ---- a retrained model ------------------------------------------------------------------------------------------
-
-
-def padded(folder: Path, weights: bytes, **changes: Any) -> Bundle:
-    """A bundle whose model carries a megabyte of weights, which this tiny net does not read."""
-    return load_bundle(make_bundle(folder, model=make_model() + weights, **changes))
-
-
-@pytest.fixture
-def retrained(tmp_path: Path) -> tuple[Bundle, Bundle]:
-    """A model of 1 MB, and the same after some training: half of its weights moved by one or two steps."""
-    random = np.random.default_rng(1)
-    old = random.normal(0, 40, 1 << 20).astype(np.int8)
-    steps = random.choice(np.array([0, 0, 1, -1, 2, -2], np.int8), len(old), p=[0.25, 0.25, 0.2, 0.2, 0.05, 0.05])
-    first = padded(tmp_path / "first", old.tobytes())
-    return first, padded(tmp_path / "second", (old + steps).tobytes(), name="second")
-
-
-def test_retrained_model_is_sent_as_its_changes(
-    connection: Connection, board: Board, retrained: tuple[Bundle, Bundle], root: Path
-) -> None:
-    """The model that follows the current one goes over in less than 60 % of its size, and lies there to the byte."""
-    first, second = retrained
-    push(connection, board, first)
-    pushed = push(connection, board, second)
-    assert 0 < pushed.sent_bytes < 0.6 * (1 << 20)
-    assert (pushed.state, linked(root)) == ("current", (second.digest, first.digest))
-    assert (root / "current" / "model.tflite").read_bytes() == second.read("model.tflite")
-
-
-@LOCALLY
-def test_requantized_bundle_sends_what_changed(
-    connection: Connection, board: Board, retrained: tuple[Bundle, Bundle], tmp_path: Path
-) -> None:
-    """The same model under another name and with other classes is not sent again."""
-    push(connection, board, retrained[0])
-    same = padded(
-        tmp_path / "same", retrained[0].read("model.tflite")[len(make_model()) :], labels=b"1\n2\n3\n", name="b"
-    )
-    assert push(connection, board, same).sent_bytes == 6
-
-
-@pytest.mark.slow
-@LOCALLY
-@pytest.mark.parametrize("lost", ["here", "there", "rotten there"])
-def test_retrained_model_without_the_old_one(
-    connection: Connection, board: Board, retrained: tuple[Bundle, Bundle], root: Path, lost: str
-) -> None:
-    """Where host or board has the old model no more, or not whole, the new one is sent as it is."""
-    first, second = retrained
-    push(connection, board, first)
-    there = root / "blobs" / first.manifest.files["model.tflite"].sha256
-    if lost == "here":
-        for path in kept.cache_dir().rglob("*"):
-            if path.is_file():
-                path.unlink()
-    elif lost == "there":
-        there.unlink()
-    else:
-        there.write_bytes(bytes(100))
-    pushed = push(connection, board, second)
-    assert (pushed.state, pushed.sent_bytes > 0.9 * (1 << 20)) == ("current", True)
-    assert (root / "current" / "model.tflite").read_bytes() == second.read("model.tflite")
-
-
-# ---- boards that refuse -----------------------------------------------------------------------------------------
-
-
-@LOCALLY
-def test_board_that_cannot_run_it(board: Board, bundle: Bundle, root: Path, tmp_path: Path) -> None:
-    """A board without any package is told apart before the first byte of the bundle is sent."""
-    bare = tmp_path / "bare"
-    bare.write_text(f'#!/bin/sh\nexec {board.python} -I -S "$@"\n')
-    bare.chmod(0o755)
-    without = replace(board, python=str(bare))
-    with connect(without) as connection, pytest.raises(IncompatibleError, match="no TFLite runtime") as caught:
-        push(connection, without, bundle)
-    assert "bramble board setup" in caught.value.hint
-    assert not (root / "blobs").exists()
-    assert not (root / "releases").exists()
-
-
-@LOCALLY
-def test_what_is_there_is_not_weighed_again(
-    connection: Connection, board: Board, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A release that runs there is not called impossible because memory is short at this moment."""
-    push(connection, board, bundle)
-    monkeypatch.setattr("bramble.fleet.release.gate.RUNTIME_BYTES", 1 << 50)
-    assert push(connection, board, bundle).state == "current"
-    with pytest.raises(IncompatibleError, match="of memory or more"):
-        push(
-            connection,
-            board,
-            load_bundle(make_bundle(Path(board.root).parent / "more", name="more", labels=b"1\n2\n3\n")),
-        )
-
-
-@LOCALLY
-def test_answers_that_differ(connection: Connection, board: Board, bundle: Bundle, tmp_path: Path, root: Path) -> None:
-    """Other answers than the bundle's are a result, not an error: it is there and not switched to."""
-    golden = make_golden()
-    golden["output_0"][2, 1] += 5
-    off = load_bundle(make_bundle(tmp_path / "off", arrays=golden))
-    push(connection, board, bundle)
-    pushed = push(connection, board, off)
-    assert (pushed.state, pushed.verify.ok, pushed.verify.max_lsb) == ("refused", False, 5)
-    assert Path(pushed.release).is_dir()
-    assert linked(root) == (bundle.digest, "")
-
-
-@LOCALLY
-def test_unhealthy(connection: Connection, board: Board, bundle: Bundle, other: Bundle, root: Path) -> None:
-    """A health check that fails takes the release back, and its last words are told."""
-    push(connection, board, bundle)
-    pushed = push(connection, board, other, How(health=("sh", "-c", "echo 'no \"frames\" $HOME' >&2; exit 3")))
-    assert (pushed.state, pushed.current) == ("rolled-back", bundle.digest)
-    assert pushed.detail == "the health check 'sh' says 3: no \"frames\" $HOME"
-    assert linked(root) == (bundle.digest, "")
-
-
-@LOCALLY
-def test_signed_bundles_only(connection: Connection, board: Board, bundle: Bundle, root: Path, tmp_path: Path) -> None:
-    """A board with allowed signers takes the bundle with a signature of theirs, and nothing before."""
-    mine, yours = (make_key(tmp_path / name) for name in ("mine", "yours"))
-    public = " ".join(mine.with_suffix(".pub").read_text().split()[:2])
-    (tmp_path / "signers").write_text(f"me {public}\n")
-    allow_signers(connection, board, tmp_path / "signers")
-    manifest = bundle.read("manifest.json")
-    for signature in ("", sign(manifest, yours), sign(manifest + b" ", mine)):
-        with pytest.raises(NotTrustedError, match=f"^{board.name}: ") as caught:
-            push(connection, board, bundle, How(signature=signature))
-        assert caught.value.exit_code == 5
-    assert not (root / "blobs").exists()
-    assert push(connection, board, bundle, How(signature=sign(manifest, mine))).state == "current"
-
-
-# ---- going back -------------------------------------------------------------------------------------------------
-
-
 def test_rollback(connection: Connection, board: Board, bundle: Bundle, other: Bundle, root: Path) -> None:
     """The release before becomes current after it gave its answers; twice is back; without one it says so."""
     for _ in range(2):
@@ -338,9 +181,6 @@ def test_rollback(connection: Connection, board: Board, bundle: Bundle, other: B
     (root / "previous" / "labels.txt").unlink()
     with pytest.raises(UsageError, match="is damaged"):
         rollback(connection, board)
-
-
-# ---- two hosts at once ------------------------------------------------------------------------------------------
 
 
 @LOCALLY

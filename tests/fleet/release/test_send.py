@@ -21,11 +21,11 @@ from proxy import proxied
 from serving import Server, board_of
 
 from .bad_line import BadLine, cut_after, flip_at
+from .conftest import LOCALLY
 
 RANDOM = np.random.default_rng(11)
 SMALL, LARGE = RANDOM.bytes(3000), RANDOM.bytes(600_000)
 TEXT = b"".join(b"%d\n" % i for i in range(30_000))
-LOCALLY = pytest.mark.parametrize("board", ["local"], indirect=True)  # where the way there makes no difference
 
 
 def lacking(connection: Connection, board: Board, files: Iterable[Source]) -> Absent:
