@@ -38,7 +38,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 class Contents:
     """What goes into a bundle besides the model. ``pictures`` [N, h, w, c] become the golden inputs.
 
-    ``hashed`` says of layers of HashedNets, by their tensors' names, (seed, buckets), so that they pack to K values.
+    ``hashed`` are (seed, buckets) of layers of HashedNets, so that they pack to K values.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Contents:
     budget: Budget
     scores: Scores
     provenance: dict[str, str]
-    hashed: Hints | None = None
+    hashed: Hints = ()
 
 
 def pack(folder: Path, model: bytes, contents: Contents) -> str:

@@ -275,7 +275,7 @@ class _Run:
             budget=Budget(**self.recipe.budget.model_dump()),
             scores=scores_of(score, last.facts),
             provenance=self._provenance(last),
-            hashed={name: (seed, buckets) for name, (seed, buckets) in last.facts.get("hashed", {}).items()},
+            hashed=[(one["seed"], one["buckets"]) for stage in stages for one in stage.get("hashed", {}).values()],
         )
         (folder / "bundle").mkdir()
         digest = pack(folder / "bundle", last.file("model.tflite").read_bytes(), contents)

@@ -13,7 +13,7 @@ import pytest
 from table_lines import Write
 
 PAPERS = Path(__file__).parents[2] / "benchmarks" / "papers"
-NAMES = ("experiments", "stats", "lines", "energy", "claims", "table", "latency", "run")
+NAMES = ("experiments", "stats", "lines", "energy", "few_values", "claims", "table", "latency", "run")
 
 
 @pytest.fixture(scope="module")

@@ -230,7 +230,7 @@ def test_hashed_nets_store_a_64th(papers: SimpleNamespace) -> None:
     shared = {"fc1": {"values": 11_256, "weights": 784_000}, "fc2": {"values": 155, "weights": 10_000}}
     hashed = {"fc1": {"seed": 0, "buckets": 11_256}, "fc2": {"seed": 2, "buckets": 156}}
     run = {"stages": [{"name": "hash", "parameters": 795_010, "shared": shared, "hashed": hashed}]}
-    assert papers.claims._values(run) == 12_422
+    assert papers.few_values._values(run) == 12_422
 
 
 def test_codebooks_differ_in_one_stage(papers: SimpleNamespace) -> None:

@@ -7,7 +7,7 @@ What is decoded step by step in Python on the board is kept to what a slow one d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,12 @@ MOST_SET = 20_000  # weights that are not zero and decoded bit by bit
 RESERVE = 2_500_000  # of the decoder's budget, for skeleton and scales
 MOST_SKELETON = 8_192  # bytes of a skeleton that is decoded bit by bit
 LEAST_BYTES = 256  # of a buffer of another type than int8 and int32 that is worth a part
-Hints = Mapping[str, tuple[int, int]]
+Hints = Sequence[tuple[int, int]]
 
 
-def pack(model: bytes, hints: Hints | None = None) -> bytes:
-    """A packed model; ``hints`` say of hashed layers by their tensors' names: (seed, buckets)."""
-    candidates = _chosen(model, hints or {})
+def pack(model: bytes, hints: Hints = ()) -> bytes:
+    """A packed model; ``hints`` are (seed, buckets) of hashed layers, tried on each kernel."""
+    candidates = _chosen(model, hints)
     parts = tuple(one.part for one in candidates)
     coder = RangeEncoder()
     numbers = Numbers(coder)
@@ -109,8 +109,8 @@ def _candidates(model: bytes, one: Piece, ref: int, scales: dict[int, Scales], h
         return held + planes(one.offset, data, item, 1)
     weights, axis = _by_channel(values(model, one), one)
     ref = ref if len(scales.get(ref, ())) == weights.shape[axis] else 0
-    if one.name in hints and axis == 0:
-        held += hashed(one.offset, weights, hints[one.name], ref, scales)
+    for hint in hints if axis == 0 else ():
+        held += hashed(one.offset, weights, hint, ref, scales)
     if one.size <= MOST_CELLS:
         held += planes(one.offset, data, 1, weights.shape[0])
         held.append(Candidate(Part(DENSE, one.offset, (weights.shape[0], weights.shape[1])), data))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from bramble.packing.pack import pack
 from bramble.tflite import deflated_bytes
 
 MOST_BYTES = 64 << 20  # of a model that is worth the time and the memory
-Hints = Mapping[str, tuple[int, int]]
+Hints = Sequence[tuple[int, int]]
 
 
-def packed_form(model: bytes, hints: Hints | None = None) -> bytes | None:
+def packed_form(model: bytes, hints: Hints = ()) -> bytes | None:
     """The packed model, or None where deflate is as good. ``hints``: see ``pack``."""
     if len(model) > MOST_BYTES:
         return None

@@ -115,12 +115,12 @@ def test_hashed_layers_are_their_values_alone(order: int) -> None:
     real = np.random.default_rng(2).uniform(-60, 60, 64) * scales.min()
     weights = np.rint(real[buckets(shape, 64, 5, order)] * signs(shape, 5, order) / scales[:, None])
     model = put(DIGITS, piece, weights)
-    packed = pack(model, {piece.name: (5, 64)})
+    packed = pack(model, [(6, 64), (5, 64)])
     assert unpack(packed) == model
     assert kinds(packed)[HASHED] == 1
     without = len(pack(put(DIGITS, piece, np.zeros(piece.size))))
     assert len(packed) - without < 64 * 3 + 40
-    other = pack(model, {piece.name: (6, 64)})
+    other = pack(model, [(6, 64)])
     assert HASHED not in kinds(other)
     assert unpack(other) == model
 
