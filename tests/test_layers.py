@@ -94,7 +94,7 @@ HOST_FLOORS = (
     "bramble.cli.init bramble.cli.look bramble.cli.inspect bramble.cli.board bramble.cli.board_groups "
     "bramble.cli.build",
     "bramble.cli.known bramble.cli.lines",
-    "bramble.cli.many",
+    "bramble.cli.many bramble.cli.one",
     "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup",
     "bramble.cli.deploy",
     "bramble.cli",

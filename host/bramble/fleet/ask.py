@@ -83,6 +83,8 @@ def _during(verb: str, board: Board) -> Iterator[None]:
 
 def left_behind(verb: str, name: str) -> str:
     """What is current on a board where an agent's verb was broken off."""
+    if verb == "install":
+        return "what was in use there stays in use; the same command goes on"
     if verb in SWITCHING:
         return f"the old or the new release is current, whole: `bramble board probe {name}` shows which"
     return "what was current there stays current; the same command goes on"
