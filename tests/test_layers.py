@@ -36,15 +36,16 @@ HOST_FLOORS = (
     "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
     "bramble.compress bramble.quantization "
     "bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
+    "bramble.fleet.ssh.words "
     "bramble.packing bramble.packing.range_encoder bramble.packing.cut bramble.packing.levels "
     "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
     "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
     "bramble.recipe_sharing "
-    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.fleet.ssh.watch "
+    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link "
     "bramble.packing.candidate bramble.packing.contents_table",
     "bramble.packing.standard bramble.packing.products bramble.packing.planes bramble.packing.hashed "
     "bramble.packing.sparse "
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys "
+    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys bramble.fleet.ssh.watch "
     "bramble.fleet.probe.survey bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.cameras "
     "bramble.fleet.setup.elf bramble.fleet.setup.proof_model bramble.report.units bramble.report.fitting",
     "bramble.packing.pack "
@@ -88,7 +89,7 @@ HOST_FLOORS = (
     "bramble.cli.init bramble.cli.look bramble.cli.inspect bramble.cli.board bramble.cli.board_groups "
     "bramble.cli.build",
     "bramble.cli.known bramble.cli.lines",
-    "bramble.cli.many",
+    "bramble.cli.many bramble.cli.one",
     "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup",
     "bramble.cli.deploy",
     "bramble.cli",

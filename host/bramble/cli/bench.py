@@ -12,7 +12,8 @@ import typer
 
 from bramble.cli import options
 from bramble.cli.known import Asked, asked_for
-from bramble.cli.screen import show, show_json, watching
+from bramble.cli.one import Show, at_work
+from bramble.cli.screen import show, show_json
 
 if TYPE_CHECKING:
     from bramble.cli.many import Telling
@@ -80,7 +81,7 @@ def measured(path: Path, runs: Path, how: How, json: bool, switch: bool) -> None
     if how.asked.many:
         _on_many(job, how, json)
     (board,) = how.asked.boards
-    with watching() as on_event:
+    with at_work(board.name, Show(quiet=json, switches=switch)) as on_event:
         one = job(board, on_event)
     if json:
         show_json(one.report)

@@ -9,6 +9,7 @@ import typer
 
 from bramble.cli import options
 from bramble.cli.known import asked_for
+from bramble.cli.one import Show, at_work
 from bramble.cli.screen import show, show_json
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def push(
 
         raise typer.Exit(on_many(asked.boards, job, _telling(), Waves(canary, wave, at_once), json))
     (board,) = asked.boards
-    one = job(board, lambda event: None)
+    with at_work(board.name, Show(notes=False, quiet=json, switches=True)) as on_event:
+        one = job(board, on_event)
     if json:
         show_json({board.name: _value(one)})
     else:

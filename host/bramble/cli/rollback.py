@@ -8,6 +8,7 @@ import typer
 
 from bramble.cli import options
 from bramble.cli.known import asked_for
+from bramble.cli.one import Show, at_work
 from bramble.cli.screen import show, show_json
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def rollback(
 
     Only if it is whole and gives its golden answers; a second rollback returns. Exit code 2 where there is none.
     """
+    from bramble.events import Step
     from bramble.fleet.connect import connect
     from bramble.fleet.release.push import rollback as back
     from bramble.fleet.rollout import Waves
@@ -35,6 +37,7 @@ def rollback(
 
     def job(board: Board, on_event: OnEvent) -> RollbackAnswer:
         with connect(board) as connection:
+            on_event(Step("checking"))
             return back(connection, board)
 
     if asked.many:
@@ -42,7 +45,8 @@ def rollback(
 
         raise typer.Exit(on_many(asked.boards, job, _telling(), Waves(at_once=at_once), json))
     (board,) = asked.boards
-    one = job(board, lambda event: None)
+    with at_work(board.name, Show(quiet=json, switches=True)) as on_event:
+        one = job(board, on_event)
     if json:
         show_json({board.name: encode(one)})
     else:

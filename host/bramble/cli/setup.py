@@ -10,7 +10,9 @@ import typer
 
 from bramble.cli import options
 from bramble.cli.known import known_board
-from bramble.cli.screen import show, show_json, watching
+from bramble.cli.one import Show, at_work
+from bramble.cli.screen import show, show_json
+from bramble.events import Step
 
 
 def setup(
@@ -41,7 +43,8 @@ def setup(
         raise UsageError(f"there is no runtime {runtime!r}", f"choose one: {', '.join(NAMES)}")
     known = known_board(board)
     refuse_local(known)
-    with watching() as on_event, connect(known) as connection:
+    with at_work(known.name, Show(quiet=json)) as on_event, connect(known) as connection:
+        on_event(Step("looking at the board"))
         seen = survey(connection, pythons=pythons_of(connection, known), name=known.name)
         ready = set_up(connection, known, seen, Wish(runtime, wheels), on_event)
     if json:

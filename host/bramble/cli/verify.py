@@ -8,6 +8,7 @@ import typer
 
 from bramble.cli import options
 from bramble.cli.known import asked_for
+from bramble.cli.one import Show, at_work
 from bramble.cli.screen import show, show_json
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def verify(
 
         raise typer.Exit(on_many(asked.boards, job, _telling(), Waves(at_once=at_once), json))
     (board,) = asked.boards
-    answer = job(board, lambda event: None)
+    with at_work(board.name, Show(notes=False, quiet=json)) as on_event:
+        answer = job(board, on_event)
     if json:
         show_json({board.name: encode(answer)})
     else:

@@ -7,8 +7,8 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from posixpath import join
@@ -24,6 +24,16 @@ from bramble_agent.wire import WIRE_VERSION, ErrorAnswer
 T = TypeVar("T")
 
 NO_PYTHON = (126, 127)  # what a shell says of a command that cannot be run, or is not there
+STEPS = {
+    "release": "the board was checking the release and making it current",
+    "take": "the board was taking files",
+    "verify": "the board was giving the golden answers",
+    "bench": "the board was measuring",
+    "install": "the board was installing and proving a runtime",
+    "rollback": "the board was going back to the release before",
+    "probe": "the board was asked what it is",
+}  # by verb of the agent, for one that does not come to its end
+SWITCHING = ("release", "rollback")
 CANNOT_OPEN = 2  # Python's status where the file to run is not there
 REPORT_IT = "this is a bug in Bramble: please report it"
 REMOVE = "import os,sys;os.remove(sys.argv[1])"
@@ -47,13 +57,37 @@ def ask(
     verb = type(request).__name__.removesuffix("Ask").lower()
     message = json.dumps({"version": WIRE_VERSION, "ask": verb, "body": encode(request)}).encode() + b"\n"
     agent = agent_path(connection)
-    if payload is not None:
-        return decode_answer(board, connection.run([board.python, agent], chain([message], payload), timeout_s), kind)
-    done = connection.run([board.python, agent], message, timeout_s)
-    if _is_absent(done) or (_is_odd(done) and _is_damaged(connection, board, agent)):
-        _upload_agent(connection, board, agent)
+    with _during(verb, board):
+        if payload is not None:
+            done = connection.run([board.python, agent], chain([message], payload), timeout_s)
+            return decode_answer(board, done, kind)
         done = connection.run([board.python, agent], message, timeout_s)
-    return decode_answer(board, done, kind)
+        if _is_absent(done) or (_is_odd(done) and _is_damaged(connection, board, agent)):
+            _upload_agent(connection, board, agent)
+            done = connection.run([board.python, agent], message, timeout_s)
+        return decode_answer(board, done, kind)
+
+
+@contextmanager
+def _during(verb: str, board: Board) -> Iterator[None]:
+    """Say of a link or an agent that fails which step was running, and what is current on the board now."""
+    try:
+        yield
+    except UnreachableError as error:
+        if type(error) is not UnreachableError:  # a refusal: it says itself what it is
+            raise
+        raise UnreachableError(
+            f"{error.message} (while {STEPS.get(verb, verb)})", f"{error.hint}; {left_behind(verb, board.name)}"
+        ) from error
+
+
+def left_behind(verb: str, name: str) -> str:
+    """What is current on a board where an agent's verb was broken off."""
+    if verb == "install":
+        return "what was in use there stays in use; the same command goes on"
+    if verb in SWITCHING:
+        return f"the old or the new release is current, whole: `bramble board probe {name}` shows which"
+    return "what was current there stays current; the same command goes on"
 
 
 def decode_answer(board: Board, done: Done, kind: type[T]) -> T:

@@ -16,10 +16,13 @@ import paramiko
 import pytest
 
 from bramble.errors import UnreachableError
+from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
-from bramble.fleet.ssh import config, connection, files
+from bramble.fleet.ssh import config, connection, files, link, watch
 from bramble.fleet.ssh.login import host_key_of
 from bramble.fleet.types import Board, Connection
+from bramble_agent.wire import ProbeAnswer, ProbeAsk
+from bramble_agent.wire_release import RollbackAnswer, RollbackAsk
 from proxy import Faults, Proxy, proxied
 from serving import Server, board_of
 
@@ -112,6 +115,55 @@ def test_stall_of_small_work(far: Board, line: Proxy, at: int) -> None:
         line.faults.stall = line.moved + at
         with pytest.raises(UnreachableError):
             connection.rename("/a", "/b")
+
+
+@pytest.fixture
+def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link without any answer is dead after two seconds."""
+    monkeypatch.setattr(link, "KEEPALIVE_S", 0.3)
+    monkeypatch.setattr(watch, "SILENCE_S", 2.0)
+    monkeypatch.setattr(connection, "SILENCE_S", 2.0)
+
+
+@pytest.mark.usefixtures("short_silence")
+def test_silent_link(far: Board, line: Proxy) -> None:
+    """A link that takes everything and gives nothing is found dead long before the command's own time is over."""
+    with connect(far) as connection:
+        threading.Timer(0.7, setattr, (line.faults, "stall", 0)).start()
+        with pytest.raises(UnreachableError, match="pi: no sign of life for 2 s") as caught:
+            connection.run(["sleep", "60"], b"", 600.0)
+    assert "power" in caught.value.hint
+
+
+@pytest.mark.usefixtures("short_silence")
+def test_long_work_is_no_silence(far: Board) -> None:
+    """A command that says nothing for longer than that is waited for: its server answers."""
+    with connect(far) as connection:
+        assert connection.run(["sh", "-c", "sleep 5; echo there"], b"", 60.0).stdout == b"there\n"
+
+
+@pytest.mark.usefixtures("short_silence")
+def test_question_on_a_silent_link(far: Board, line: Proxy) -> None:
+    """What was asked for is named, and what is current on the board now."""
+    with connect(far) as connection:
+        ask(connection, far, ProbeAsk(connection.root), ProbeAnswer)
+        line.faults.stall = line.moved
+        with pytest.raises(
+            UnreachableError, match=r"no sign of life .* \(while the board was asked what it is\)"
+        ) as caught:
+            ask(connection, far, ProbeAsk(connection.root), ProbeAnswer, 600.0)
+        assert caught.value.hint.endswith("what was current there stays current; the same command goes on")
+        with pytest.raises(UnreachableError, match="going back") as caught:
+            ask(connection, far, RollbackAsk(connection.root), RollbackAnswer, 600.0)
+        assert caught.value.hint.endswith("`bramble board probe pi` shows which")
+
+
+@pytest.mark.parametrize(("at", "what"), [(0, "answer the greeting"), (1100, "finish the handshake")])
+def test_server_that_hangs_at_the_door(far: Board, line: Proxy, at: int, what: str) -> None:
+    """A server that accepts and says nothing is told in plain words."""
+    line.faults.stall = at
+    with pytest.raises(UnreachableError, match=rf"the server there did not {what} in 1\.5 s"), connect(far):
+        pytest.fail("there was a connection")
 
 
 def visit(board: Board) -> None:

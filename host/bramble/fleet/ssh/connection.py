@@ -17,6 +17,7 @@ from bramble.errors import UnreachableError
 from bramble.fleet.feed import Deadline, Feed
 from bramble.fleet.ssh.config import CONNECT_S
 from bramble.fleet.ssh.files import BROKEN, SshFiles, broke
+from bramble.fleet.ssh.link import SILENCE_S
 from bramble.fleet.ssh.login import log_in
 from bramble.fleet.ssh.watch import Watch
 from bramble.fleet.types import Board, Done
@@ -42,15 +43,19 @@ class SshConnection:
         watches its parent knows when the link is gone.
         """
         deadline = Deadline(timeout_s, sliding=not isinstance(stdin, bytes))
-        feed = Feed(stdin, deadline)
+        feed, watch = Feed(stdin, deadline), Watch(deadline, self._link.transport, self.close)
         try:
-            with Watch(deadline, self.close) as watch:
+            with watch:
                 return self._run(f"exec {shlex.join(argv)}", feed, deadline, watch)
         except (*BROKEN, OSError) as error:
             if error is feed.failure:
                 raise
+            if watch.silent:
+                raise self._silent(SILENCE_S) from error
+            if str(error).startswith("Timeout opening channel"):
+                raise self._silent(CONNECT_S) from error
             if deadline.left() <= 0:
-                raise self._late() from error
+                raise self._late(deadline) from error
             raise broke(self._board, error) from error
 
     def _run(self, command: str, feed: Feed, deadline: Deadline, watch: Watch) -> Done:
@@ -79,7 +84,7 @@ class SshConnection:
             out += got_out
             err += got_err
             if deadline.left() <= 0:
-                raise self._late()
+                raise self._late(deadline)
             if got_out or got_err or sent:
                 deadline.moved()
             elif ended:
@@ -99,8 +104,16 @@ class SshConnection:
         """Log out."""
         self._link.close()
 
-    def _late(self) -> UnreachableError:
-        return UnreachableError(f"{self._board.name}: no answer in time", "the board may be overloaded")
+    def _late(self, deadline: Deadline) -> UnreachableError:
+        return UnreachableError(
+            f"{self._board.name}: no answer in {deadline.seconds:g} s", "the board may be overloaded: try again"
+        )
+
+    def _silent(self, seconds: float) -> UnreachableError:
+        return UnreachableError(
+            f"{self._board.name}: no sign of life for {seconds:g} s, not even from its SSH server",
+            "the board hangs, or the network between: check its power and cable, then try again",
+        )
 
 
 def _from_home(root: str) -> str:

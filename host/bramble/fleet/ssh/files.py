@@ -17,6 +17,7 @@ from bramble.errors import StorageError, UnreachableError
 from bramble.fleet.feed import Deadline
 from bramble.fleet.ssh.link import SILENCE_S, Link
 from bramble.fleet.ssh.watch import Watch
+from bramble.fleet.ssh.words import words
 from bramble.fleet.types import Board
 
 OPEN_S = 30.0
@@ -100,7 +101,7 @@ class SshFiles:
     def _doing(self, what: str) -> Iterator[paramiko.SFTPClient]:
         """Turn what SFTP raises into our errors; what the library calls OSError may also be a link that is gone."""
         try:
-            with Watch(Deadline(SILENCE_S, sliding=True), self._link.close) as watch:
+            with Watch(Deadline(SILENCE_S, sliding=True), self._link.transport, self._link.close) as watch:
                 sftp, watch.channel = self._sftp()
                 yield sftp
         except (*BROKEN, OSError) as error:
@@ -124,6 +125,4 @@ def _write(content: IO[bytes], file: paramiko.SFTPFile) -> int:
 
 def broke(board: Board, error: Exception) -> UnreachableError:
     """The error for a link that did not hold."""
-    return UnreachableError(
-        f"{board.name}: the connection broke: {str(error) or type(error).__name__}", "check the board, try again"
-    )
+    return UnreachableError(f"{board.name}: the connection broke: {words(error)}", "check the board, try again")

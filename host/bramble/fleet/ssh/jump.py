@@ -16,6 +16,7 @@ from bramble.fleet.ssh.config import Way, way_to
 from bramble.fleet.ssh.keys import KeyRing, authenticate, refusal
 from bramble.fleet.ssh.known_hosts import known_hosts
 from bramble.fleet.ssh.link import Link, dial, fingerprint, host_key, shake_hands, spawn
+from bramble.fleet.ssh.words import words
 
 HOP = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<six>[^\]\s]+)\]|(?P<host>[^@:\s\[\]/]+))(?::(?P<port>[0-9]{1,5}))?/?"
@@ -57,7 +58,7 @@ def carry(link: Link, way: Way, hops: int = 0) -> Any:
         )
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise UnreachableError(
-            f"{way.host}:{way.port} cannot be reached from the hop {last}: {error}",
+            f"{way.host}:{way.port} cannot be reached from the hop {last}: {words(error)}",
             "is the board on? does the hop allow forwarding (AllowTcpForwarding)?",
         ) from error
 
@@ -86,9 +87,7 @@ def _enter(link: Link, way: Way, hops: int) -> paramiko.Transport:
     except paramiko.AuthenticationException as error:
         raise refusal(name, way, error) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise UnreachableError(
-            f"{name}: {way.host}:{way.port}: {str(error) or type(error).__name__}", "check that the hop is up"
-        ) from error
+        raise UnreachableError(f"{name}: {way.host}:{way.port}: {words(error)}", "check that the hop is up") from error
     return transport
 
 

@@ -15,8 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import paramiko
+from paramiko.common import cMSG_GLOBAL_REQUEST
+from paramiko.packet import Packetizer
 
 from bramble.errors import UnreachableError
+from bramble.fleet.ssh.words import words
 
 SILENCE_S = 60.0
 KEEPALIVE_S = 15
@@ -26,7 +29,7 @@ CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 class Link:
     """A transport that a board answers on, and all that carries it."""
 
-    transport: paramiko.Transport
+    transport: Transport
 
     def __init__(self) -> None:
         self._layers: list[Callable[[], object]] = []
@@ -43,8 +46,43 @@ class Link:
                 self._layers.pop(0)()
 
 
+class _Hearing(Packetizer):
+    """The library's, which also knows how many messages came."""
+
+    heard = 0
+
+    def read_message(self) -> Any:
+        """The next message."""
+        message = super().read_message()
+        self.heard += 1
+        return message
+
+
 class Transport(paramiko.Transport):
-    """The library's, but what it trips over in damaged bytes (a ValueError, say) is a broken link as well."""
+    """The library's, but what it trips over in damaged bytes (a ValueError, say) is a broken link as well.
+
+    Its keepalives ask for an answer: a server gives one however busy its commands are, so silence means a dead link.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        super().__init__(sock)
+        self.packetizer: _Hearing = _Hearing(sock)
+
+    @property
+    def heard(self) -> int:
+        """How many messages came from the server."""
+        return self.packetizer.heard
+
+    def set_keepalive(self, interval: int) -> None:
+        """Ask for a sign of life where nothing was sent for so many seconds."""
+        self.packetizer.set_keepalive(interval, self._ask_for_a_sign)
+
+    def _ask_for_a_sign(self) -> None:
+        message = paramiko.Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        self._send_user_message(message)
 
     def get_exception(self) -> Exception | None:
         """What its thread ended with, if nobody asked yet."""
@@ -60,7 +98,7 @@ def dial(link: Link, host: str, port: int, seconds: float) -> socket.socket:
         sock = socket.create_connection((host, port), timeout=seconds)
     except (OSError, UnicodeError) as error:  # UnicodeError: not a host's name
         raise UnreachableError(
-            f"{host}:{port} cannot be reached: {error}", "is the board on, and on this network?"
+            f"{host}:{port} cannot be reached: {words(error)}", "is the board on, and on this network?"
         ) from error
     link.hold(sock.close)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -93,7 +131,7 @@ def spawn(link: Link, command: str) -> socket.socket:
     return ours
 
 
-def shake_hands(link: Link, sock: Any, kinds: Sequence[str], seconds: float) -> paramiko.Transport:
+def shake_hands(link: Link, sock: Any, kinds: Sequence[str], seconds: float) -> Transport:
     """A transport on which the server has proved to have its host key, of one of ``kinds`` ("ssh-rsa") if it can.
 
     Raises what the library raises.
@@ -103,11 +141,17 @@ def shake_hands(link: Link, sock: Any, kinds: Sequence[str], seconds: float) -> 
         logger.addHandler(logging.NullHandler())  # else its thread prints tracebacks on stderr
     transport = Transport(sock)
     link.hold(transport.close)
-    transport.banner_timeout = transport.auth_timeout = seconds
+    transport.banner_timeout = seconds + 1.0  # start_client is to notice first
+    transport.auth_timeout = seconds
     security = transport.get_security_options()
     security.ciphers = _first(security.ciphers, lambda name: name in CIPHERS)
     security.key_types = _first(security.key_types, lambda name: _kind(name) in kinds)
     transport.start_client(timeout=seconds)
+    if not transport.initial_kex_done:
+        what = "finish the handshake" if transport.remote_version else "answer the greeting"
+        raise paramiko.SSHException(
+            f"the server there did not {what} in {seconds:g} s: it may hang, or be no SSH server"
+        )
     transport.set_keepalive(KEEPALIVE_S)
     return transport
 

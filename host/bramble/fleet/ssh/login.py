@@ -15,6 +15,7 @@ from bramble.fleet.ssh.jump import carry
 from bramble.fleet.ssh.keys import KeyRing, authenticate, refusal
 from bramble.fleet.ssh.known_hosts import Known, known_hosts
 from bramble.fleet.ssh.link import Link, fingerprint, host_key, shake_hands
+from bramble.fleet.ssh.words import words
 from bramble.fleet.types import Board
 
 __all__ = ["fingerprint", "host_key_of", "known_keys", "log_in"]
@@ -30,7 +31,7 @@ def host_key_of(host: str, port: int, jump: str = "") -> str:
     try:
         return host_key(shake_hands(link, carry(link, way), _known(way).kinds, way.connect_s))
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise UnreachableError(f"{host}:{port} does not speak SSH: {error}", "check host and port") from error
+        raise UnreachableError(f"{host}:{port} does not speak SSH: {words(error)}", "check host and port") from error
     finally:
         link.close()
 
@@ -69,7 +70,7 @@ def _enter(link: Link, board: Board, way: Way, pinned: str, ring: KeyRing) -> No
         raise refusal(board.name, way, error) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise UnreachableError(
-            f"{board.name}: {board.address}: {str(error) or type(error).__name__}", "check that the board is up"
+            f"{board.name}: {board.address}: {words(error)}", "check that the board is up"
         ) from error
 
 
