@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import zipfile
 from pathlib import Path
+
+from bramble.bundle import load_bundle
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -73,13 +72,10 @@ def _keep(name: str, report: dict, runs: Path) -> None:  # type: ignore[type-arg
     report["board"].pop("hostname", None)
     (RESULTS / "local" / f"{name}.json").write_text(json.dumps(report, ensure_ascii=False) + "\n")
     packed = next(path for path in (runs / report["recipe"]).glob("*/bundle.zip") if _digest(path) == report["bundle"])
-    with zipfile.ZipFile(packed) as archive, tempfile.TemporaryDirectory() as folder:
-        shutil.copyfile(archive.extract("model.tflite", folder), RESULTS / "models" / f"{name}.tflite")
+    (RESULTS / "models" / f"{name}.tflite").write_bytes(load_bundle(packed).read("model.tflite"))
 
 
 def _digest(path: Path) -> str:
-    from bramble.bundle import load_bundle
-
     return load_bundle(path).digest
 
 

@@ -38,6 +38,7 @@ def main() -> None:
         "claims": claims(reports),
         "papers": papers(),
         "arm": arm(),
+        "peers": peers(),
     }
     stale = []
     for name in FILES:
@@ -67,6 +68,20 @@ def arm() -> str:
             *rows,
         ]
     )
+
+
+def peers() -> str:
+    """What other tools make of the same trained nets."""
+    found = [
+        json.loads(path.read_text()) for path in sorted((ROOT / "benchmarks" / "peers" / "results").glob("*.json"))
+    ]
+    rows = [
+        f"| {one['net']} | {one['tool']} | {one['name']} | {one['epochs']} | {one['accuracy']:.2%} | {one['bytes']:,} "
+        f"| {one['gzip_bytes']:,} | {one['shipped_bytes']:,} | {one['seconds'] / 60:.1f} |"
+        for one in found
+    ]
+    head = "| net | tool | method | epochs | accuracy | .tflite B | gzip B | shipped B | minutes |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *rows])
 
 
 def fill(text: str, tables: dict[str, str]) -> str:
