@@ -6,6 +6,9 @@ import json
 import os
 import platform
 import pty
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from bramble_agent.wire import Budget
 from making import bundle_digest, make_bundle
 from running import bramble, environment
 from serving import Server, fingerprint_of, make_key, public_of, serving, speaking
@@ -229,11 +233,20 @@ def test_list(pi: str, tmp_path: Path) -> None:
     assert list(json.loads(run("board", "list", "--json", cwd=tmp_path))) == ["local", "pi"]
 
 
-def test_list_shows_what_is_pinned(pi: str, server: Server, tmp_path: Path) -> None:
-    """Fingerprint and key file are in the table, whole."""
+def test_list_is_narrow(pi: str, server: Server, tmp_path: Path) -> None:
+    """The table shows the beginning of a fingerprint, and no line is wider than a plain terminal."""
     told = run("board", "list", cwd=tmp_path)
-    assert server.fingerprint() in told
-    assert str(server.user_key) in told
+    assert server.fingerprint()[:14] in told
+    assert server.fingerprint() not in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert json.loads(run("board", "list", "--json", cwd=tmp_path))["pi"]["key_file"] == str(server.user_key)
+
+
+def test_list_names_what_a_setup_made(pi: str, home: Path, tmp_path: Path) -> None:
+    """The environment of a setup is not shown as a path."""
+    inventory = home / "boards.toml"
+    inventory.write_text(inventory.read_text().replace(sys.executable, "/home/pi/.bramble/venv/bin/python"))
+    assert "set up" in run("board", "list", cwd=tmp_path).splitlines()[2]
 
 
 def test_add_does_not_replace(pi: str, home: Path, tmp_path: Path) -> None:
@@ -323,6 +336,60 @@ def test_changed_host_key(pi: str, home: Path, server: Server, tmp_path: Path) -
     assert server.fingerprint() in told
     assert fingerprint_of(other) in told
     assert len(told.splitlines()) == 2
+    words = shlex.split(told[told.index("bramble board add") :])
+    assert words[3:7] == [pi, f"{server.user}@127.0.0.1:{server.port}", "--key", str(server.user_key)]
+    assert words[-1] == "--force"
+    run(*words[1:], "--fingerprint", server.fingerprint(), cwd=tmp_path)
+    assert tomllib.loads(inventory.read_text())["boards"][pi]["host_key"] == server.pinned()
+
+
+def test_add_takes_what_a_setup_made(server: Server, home: Path, tmp_path: Path) -> None:
+    """A board that was set up before is remembered with that environment, and says so; another Python only if named."""
+    ours = server.home / ".bramble/venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ours], check=True)
+    (site,) = ours.glob("lib/python3*/site-packages")
+    (site / "this.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    words = add(server, "--fingerprint", server.fingerprint(), "--force")
+    at = words.index("--python")
+    try:
+        told = run(*words[:at], *words[at + 2 :], cwd=tmp_path)
+        assert f"garden was set up before: {ours}/bin/python is used, which has ai-edge-litert" in told
+        known = tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]
+        assert known["python"] == f"{ours}/bin/python"
+        assert "was set up before" not in run(*words, cwd=tmp_path)
+        assert tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]["python"] == sys.executable
+    finally:
+        shutil.rmtree(ours)
+
+
+def test_add_with_a_key_that_is_not_there(home: Path, tmp_path: Path) -> None:
+    """A key file that is not there is told before anybody is called; exit code 2."""
+    told = run("board", "add", "garden", "pi@127.0.0.1:1", "--key", "no key", cwd=tmp_path, status=2)
+    assert "there is no key file no key" in told
+    assert "ssh-keygen -t ed25519 -f 'no key'" in told
+
+
+def test_probe_by_address(pi: str, server: Server, tmp_path: Path) -> None:
+    """A board is probed by its address too; one that nobody pinned is refused with the command that adds it."""
+    told = run("board", "probe", f"{server.user}@127.0.0.1:{server.port}", cwd=tmp_path)
+    assert f"pi · {server.user}@127.0.0.1:{server.port}" in told
+    told = run("board", "probe", f"other@127.0.0.1:{server.port}", cwd=tmp_path, status=5)
+    assert f"bramble board add 127.0.0.1 other@127.0.0.1:{server.port} --fingerprint {server.fingerprint()}" in told
+
+
+def test_probe_tells_what_is_current(pi: str, bundle: Path, tmp_path: Path) -> None:
+    """A probe shows the current and the previous release by name and short digest, in words and as data."""
+    told = run("board", "probe", pi, cwd=tmp_path)
+    assert re.search(r"releases +current +none *\n +previous +none", told)
+    run("push", bundle, pi, cwd=tmp_path)
+    other = make_bundle(tmp_path / "other", budget=Budget(size_bytes=100_000))
+    run("push", other, pi, cwd=tmp_path)
+    told = run("board", "probe", pi, cwd=tmp_path)
+    assert re.search(rf"current +tiny-int8 {bundle_digest(other)[:12]} *\n", told)
+    assert re.search(rf"previous +tiny-int8 {bundle_digest(bundle)[:12]} *\n", told)
+    assert json.loads(run("board", "probe", pi, "--json", cwd=tmp_path))["survey"]["current"].endswith(
+        bundle_digest(other)[:12]
+    )
 
 
 def test_push(pi: str, bundle: Path, home: Path, tmp_path: Path) -> None:
