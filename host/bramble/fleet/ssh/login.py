@@ -68,7 +68,7 @@ def _enter(link: Link, board: Board, way: Way, pinned: str, ring: KeyRing) -> No
             raise _changed(board, seen)
         authenticate(link.transport, way, ring)
     except paramiko.AuthenticationException as error:
-        raise refusal(board.name, way, error) from error
+        raise refusal(board.name, way, error, board.key_file) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise UnreachableError(
             f"{board.name}: {board.address}: {words(error)}", "check that the board is up"
