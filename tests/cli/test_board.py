@@ -221,7 +221,7 @@ def test_add_refused_login(server: Server, home: Path, tmp_path: Path) -> None:
     words = add(server, "--fingerprint", server.fingerprint())
     words[words.index(str(server.user_key))] = str(make_key(tmp_path / "stranger"))
     told = run(*words, cwd=tmp_path, status=5)
-    assert f"ssh-copy-id -p {server.port} {server.user}@127.0.0.1" in told
+    assert f"ssh-copy-id -i {tmp_path}/stranger.pub -p {server.port} {server.user}@127.0.0.1" in told
     assert len(told.splitlines()) == 2
     assert not (home / "boards.toml").exists()
 
