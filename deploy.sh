@@ -13,7 +13,7 @@ usage: ./deploy.sh [BOARD] [RECIPE]
   ./deploy.sh lenet5-int8           another recipe on this machine (`bramble models` lists them; or a .toml file)
   ./deploy.sh pi@raspberrypi.local  the same on a real board, blank or not, over SSH with key login
   ./deploy.sh pi@10.0.0.7:2222 my.toml
-  ./deploy.sh NAME RECIPE           a board you added with `bramble board add`
+  ./deploy.sh NAME [RECIPE]         a board you added with `bramble board add`
 
   --install      only make the environment (.venv) from the lock file
   --install dev  the same with the tools for tests and linting
@@ -79,19 +79,16 @@ fail_install() {
 }
 
 main() {
-    local board=local recipe=digits-int8
+    local words board recipe
     case ${1:-} in
         -h | --help) usage; return ;;
         --install) install "${2:-}"; return ;;
         -*) usage >&2; exit 2 ;;
     esac
     [ $# -gt 2 ] && { usage >&2; exit 2; }
-    if [ $# = 2 ] || [[ ${1:-} == *@* && ! -e $1 ]]; then
-        board=$1
-        shift
-    fi
-    recipe=${1:-$recipe}
     install
+    words=$("$venv/bin/python" -m bramble.cli.deploy_sh "$@") || exit $?
+    board=${words%%$'\n'*} recipe=${words#*$'\n'}
     if [ "$board" != local ]; then  # a blank board gets a runtime; one that is ready answers at once
         "$venv/bin/python" -m bramble board setup "$board" || exit $?
     fi

@@ -90,7 +90,8 @@ HOST_FLOORS = (
     "bramble.cli.build",
     "bramble.cli.known bramble.cli.lines",
     "bramble.cli.many bramble.cli.one",
-    "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup",
+    "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup "
+    "bramble.cli.probe bramble.cli.deploy_sh",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",

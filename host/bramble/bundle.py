@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.datasets.types import Dataset
-from bramble.errors import from_agent
+from bramble.errors import BundleError, from_agent
 from bramble.packing.shipped import Hints, packed_form
 from bramble.tflite import read_graph
 from bramble_agent import runtime
@@ -31,6 +32,7 @@ from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import BUNDLE_VERSION, Budget, FileFact, Golden, Manifest, Pixels, Scores
 
 GOLDEN = 16  # pictures of the golden answers
+NAMED = 5  # bundles in a hint
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
 
 
@@ -148,8 +150,31 @@ def golden_pictures(data: Dataset) -> NDArray[np.uint8]:
 
 
 def find_bundle(path: Path) -> Path:
-    """The bundle that a person means: a .zip, a bundle's folder, or a run's folder with bundle/ in it."""
-    return path / "bundle" if (path / "bundle").is_dir() else path
+    """The bundle that a person means: a .zip, a bundle's folder, or a run's folder with bundle/ in it.
+
+    Raises BundleError naming the bundles inside for the folder of a recipe's runs, and for a recipe's name.
+    """
+    if (path / "bundle").is_dir():
+        return path / "bundle"
+    inside = bundles_in(path)
+    if inside:
+        raise BundleError(f"{path} holds a recipe's runs, not one bundle", _choose(inside))
+    made = [] if path.exists() else bundles_in(Path(os.environ.get("BRAMBLE_RUNS", "runs")) / path)
+    if made:
+        raise BundleError(f"there is no bundle {path}, but a recipe of that name was built", _choose(made))
+    return path
+
+
+def bundles_in(runs: Path) -> list[Path]:
+    """The bundles of a recipe's runs, newest first."""
+    found = [path for path in runs.glob("*/bundle") if (path / MANIFEST).is_file()]
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _choose(bundles: list[Path]) -> str:
+    """The hint that names some of them."""
+    more = f" and {len(bundles) - NAMED} older" if len(bundles) > NAMED else ""
+    return f"name one, the newest first: {', '.join(map(str, bundles[:NAMED]))}{more}"
 
 
 def load_bundle(path: Path) -> Bundle:

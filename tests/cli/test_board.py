@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +51,20 @@ def test_list(pi: str, tmp_path: Path) -> None:
     assert list(json.loads(run("board", "list", "--json", cwd=tmp_path))) == ["local", "pi"]
 
 
-def test_list_shows_what_is_pinned(pi: str, server: Server, tmp_path: Path) -> None:
-    """Fingerprint and key file are in the table, whole."""
+def test_list_is_narrow(pi: str, server: Server, tmp_path: Path) -> None:
+    """The table shows the beginning of a fingerprint, and no line is wider than a plain terminal."""
     told = run("board", "list", cwd=tmp_path)
-    assert server.fingerprint() in told
-    assert str(server.user_key) in told
+    assert server.fingerprint()[:14] in told
+    assert server.fingerprint() not in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert json.loads(run("board", "list", "--json", cwd=tmp_path))["pi"]["key_file"] == str(server.user_key)
+
+
+def test_list_names_what_a_setup_made(pi: str, home: Path, tmp_path: Path) -> None:
+    """The environment of a setup is not shown as a path."""
+    inventory = home / "boards.toml"
+    inventory.write_text(inventory.read_text().replace(sys.executable, "/home/pi/.bramble/venv/bin/python"))
+    assert "set up" in run("board", "list", cwd=tmp_path).splitlines()[2]
 
 
 def test_remove(pi: str, home: Path, tmp_path: Path) -> None:
@@ -79,6 +90,11 @@ def test_changed_host_key(pi: str, home: Path, server: Server, tmp_path: Path) -
     assert server.fingerprint() in told
     assert fingerprint_of(other) in told
     assert len(told.splitlines()) == 2
+    words = shlex.split(told[told.index("bramble board add") :])
+    assert words[3:7] == [pi, f"{server.user}@127.0.0.1:{server.port}", "--key", str(server.user_key)]
+    assert words[-1] == "--force"
+    run(*words[1:], "--fingerprint", server.fingerprint(), cwd=tmp_path)
+    assert tomllib.loads(inventory.read_text())["boards"][pi]["host_key"] == server.pinned()
 
 
 def test_push(pi: str, bundle: Path, home: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import pty
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -159,7 +160,7 @@ def test_add_refused_login(server: Server, home: Path, tmp_path: Path) -> None:
     words = add(server, "--fingerprint", server.fingerprint())
     words[words.index(str(server.user_key))] = str(make_key(tmp_path / "stranger"))
     told = run(*words, cwd=tmp_path, status=5)
-    assert f"ssh-copy-id -p {server.port} {server.user}@127.0.0.1" in told
+    assert f"ssh-copy-id -i {tmp_path}/stranger.pub -p {server.port} {server.user}@127.0.0.1" in told
     assert len(told.splitlines()) == 2
     assert not (home / "boards.toml").exists()
 
@@ -182,3 +183,29 @@ def test_add_without_python(server: Server, home: Path, tmp_path: Path) -> None:
     assert "/no/such/python3" in done.stderr
     assert done.stderr.startswith("warning: there is no Python ")
     assert tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]["python"] == "/no/such/python3"
+
+
+def test_add_takes_what_a_setup_made(server: Server, home: Path, tmp_path: Path) -> None:
+    """A board that was set up before is remembered with that environment, and says so; another Python only if named."""
+    ours = server.home / ".bramble/venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ours], check=True)
+    (site,) = ours.glob("lib/python3*/site-packages")
+    (site / "this.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    words = add(server, "--fingerprint", server.fingerprint(), "--force")
+    at = words.index("--python")
+    try:
+        told = run(*words[:at], *words[at + 2 :], cwd=tmp_path)
+        assert f"garden was set up before: {ours}/bin/python is used, which has ai-edge-litert" in told
+        known = tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]
+        assert known["python"] == f"{ours}/bin/python"
+        assert "was set up before" not in run(*words, cwd=tmp_path)
+        assert tomllib.loads((home / "boards.toml").read_text())["boards"]["garden"]["python"] == sys.executable
+    finally:
+        shutil.rmtree(ours)
+
+
+def test_add_with_a_key_that_is_not_there(home: Path, tmp_path: Path) -> None:
+    """A key file that is not there is told before anybody is called; exit code 2."""
+    told = run("board", "add", "garden", "pi@127.0.0.1:1", "--key", "no key", cwd=tmp_path, status=2)
+    assert "there is no key file no key" in told
+    assert "ssh-keygen -t ed25519 -f 'no key'" in told

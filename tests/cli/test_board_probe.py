@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from bramble_agent.wire import Budget
+from making import bundle_digest, make_bundle
 from running import bramble
 from serving import Server
 
@@ -57,3 +60,27 @@ def test_probe_without_python(pi: str, home: Path, tmp_path: Path) -> None:
     assert held["survey"]["machine"] == platform.machine()
     assert {"python-not-found", "no-python"} & {one["name"] for one in held["findings"]}
     assert "/no/such/python3" in run("board", "probe", pi, cwd=tmp_path)
+
+
+def test_probe_by_address(pi: str, server: Server, tmp_path: Path) -> None:
+    """A board is probed by its address too; one that nobody pinned is refused with the command that adds it."""
+    told = run("board", "probe", f"{server.user}@127.0.0.1:{server.port}", cwd=tmp_path)
+    assert f"pi · {server.user}@127.0.0.1:{server.port}" in told
+    told = run("board", "probe", f"other@127.0.0.1:{server.port}", cwd=tmp_path, status=5)
+    assert f"bramble board add 127.0.0.1 other@127.0.0.1:{server.port} --fingerprint {server.fingerprint()}" in told
+
+
+def test_probe_tells_what_is_current(pi: str, tmp_path: Path) -> None:
+    """A probe shows the current and the previous release by name and short digest, in words and as data."""
+    bundle = make_bundle(tmp_path / "bundle")
+    told = run("board", "probe", pi, cwd=tmp_path)
+    assert re.search(r"releases +current +none *\n +previous +none", told)
+    run("push", bundle, pi, cwd=tmp_path)
+    other = make_bundle(tmp_path / "other", budget=Budget(size_bytes=100_000))
+    run("push", other, pi, cwd=tmp_path)
+    told = run("board", "probe", pi, cwd=tmp_path)
+    assert re.search(rf"current +tiny-int8 {bundle_digest(other)[:12]} *\n", told)
+    assert re.search(rf"previous +tiny-int8 {bundle_digest(bundle)[:12]} *\n", told)
+    assert json.loads(run("board", "probe", pi, "--json", cwd=tmp_path))["survey"]["current"].endswith(
+        bundle_digest(other)[:12]
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def test_push_names_the_release(work: Path) -> None:
     assert first["local"]["sent_bytes"] > 0
     assert second["local"]["sent_bytes"] == 0
     told = bramble("push", "bundle", cwd=work).stdout
-    assert told == f"local: {first['local']['release']} is current (was there already)\n"
+    assert told == f"local: release {digest[:12]} is current (was there already)\n"
 
 
 def test_push_of_wrong_answers(work: Path, wrong: Path, home: Path) -> None:
@@ -157,6 +158,20 @@ def test_push_of_wrong_answers(work: Path, wrong: Path, home: Path) -> None:
     assert "does NOT give the golden answers, not made current" in done.stdout
     assert json.loads(bramble("push", "wrong", "--json", cwd=work).stdout)["local"]["current"] is False
     assert not (home / "local-board" / "current").exists()
+
+
+def test_folder_of_runs(work: Path, failed: Failed) -> None:
+    """The folder of a recipe's runs, and a recipe's name, get the bundles that are there, newest first."""
+    for age, key in ((20, "aaaa"), (10, "bbbb")):
+        made = make_bundle(work / "runs/tiny-int8" / key / "bundle")
+        os.utime(made, (1e9 - age, 1e9 - age))
+    newest_first = "runs/tiny-int8/bbbb/bundle, runs/tiny-int8/aaaa/bundle"
+    for verb in ("verify", "deploy"):
+        said = failed(bramble(verb, "runs/tiny-int8", cwd=work), 2)
+        assert f"name one, the newest first: {newest_first}" in said
+    said = failed(bramble("push", "tiny-int8", cwd=work), 2)
+    assert "there is no bundle tiny-int8, but a recipe of that name was built" in said
+    assert newest_first in said
 
 
 def test_verify_tells_how_far_answers_are_off(work: Path, wrong: Path) -> None:

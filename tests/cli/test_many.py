@@ -114,7 +114,7 @@ def test_verify_on_many(work: Path, roots: dict[str, Path], wrong: Path) -> None
     assert done.returncode == 3
     assert {tuple(row[-2:]) for name, row in rows(done.stdout).items() if name != "board"} == {("✗", "DIFFERS")}
     assert "3 LSB" in done.stdout
-    assert "3 boards: 3 DIFFERS\n" in done.stdout
+    assert "3 boards: 3 DIFFER\n" in done.stdout
 
 
 def test_a_group_of_one_is_told_as_many_are(work: Path, roots: dict[str, Path]) -> None:

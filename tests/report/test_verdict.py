@@ -101,6 +101,30 @@ def test_too_few_samples_are_undecided(name: str, few: int, needed: int) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "samples", "limit", "verdict", "lower"),
+    [
+        # 1, 2, … 64 µs: 32 ± 2.5758·√16, the median's interval begins at the 22nd by the exact binomial
+        ("p95_ms", 64, 0.0219, MISSED, "p50"),
+        ("p95_ms", 64, 0.022, MISSED, "p90"),  # p90 has its 44 samples
+        ("p95_ms", 64, 0.064, UNDECIDED, ""),
+        ("p95_ms", 40, 0.001, MISSED, "p50"),
+        ("p99_ms", 7, 0.0001, UNDECIDED, ""),  # seven carry not even the median
+    ],
+)
+def test_lower_percentile_decides(name: str, samples: int, limit: float, verdict: Verdict, lower: str) -> None:
+    """A percentile that samples do not carry is missed where one below it is above its limit for sure."""
+    found = line({name: limit}, bench=bench(tuple(range(1000, 1000 * samples + 1, 1000))))
+    assert (found.verdict, found.value) == (verdict, None)
+    assert found.reason.startswith(f"{lower} alone is" if lower else f"{samples} samples, ")
+
+
+def test_lower_percentile_on_a_hot_board() -> None:
+    """What conditions spoil is undecided in that way too."""
+    samples = tuple(range(1000, 41_000, 1000))
+    assert line({"p95_ms": 0.001}, bench=bench(samples), warnings=(HOT,)).verdict is UNDECIDED
+
+
+@pytest.mark.parametrize(
     ("warnings", "limit", "verdict"),
     [
         ((), 0.001, MISSED),

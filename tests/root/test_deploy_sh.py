@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -70,3 +71,43 @@ def test_shellcheck_is_content() -> None:
     done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "calls"),
+    [
+        ("local\nmy recipe.toml", ["bramble deploy my recipe.toml local"]),
+        ("pi\ndigits-int8", ["bramble board setup pi", "bramble deploy digits-int8 pi"]),
+    ],
+)
+def test_what_is_called(tmp_path: Path, told: str, calls: list[str]) -> None:
+    """What the words mean is asked first; a board that is not this machine is set up, then the recipe deployed."""
+    python = tmp_path / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    meant = f"printf '%s\\n' '{told}'"
+    python.write_text(
+        f'#!/bin/sh\nshift\nif [ "$1" = bramble.cli.deploy_sh ]; then {meant}; else echo "$@" >>{tmp_path}/log; fi\n'
+    )
+    python.chmod(0o755)
+    (tmp_path / "venv/.bramble").write_text(stamp())
+    done = run("some", "words", BRAMBLE_VENV=str(tmp_path / "venv"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "log").read_text().splitlines() == calls
+
+
+def test_wrong_words_touch_no_board(tmp_path: Path) -> None:
+    """Where the words mean nothing, nothing else is called, and the exit code is that of the answer."""
+    python = tmp_path / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/log\nexit 2\n')
+    python.chmod(0o755)
+    (tmp_path / "venv/.bramble").write_text(stamp())
+    assert run("pi", "digits-int7", BRAMBLE_VENV=str(tmp_path / "venv")).returncode == 2
+    assert (tmp_path / "log").read_text() == "-m bramble.cli.deploy_sh pi digits-int7\n"
+
+
+def stamp() -> str:
+    """What stands in an environment that was made from the lock file as it is."""
+    here = SCRIPT.parent
+    held = (here / "requirements.txt").read_bytes() + (here / "pyproject.toml").read_bytes()
+    return f"{hashlib.sha256(held).hexdigest()} {here}\n"

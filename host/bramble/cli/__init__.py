@@ -56,6 +56,7 @@ def _register() -> None:
         init,
         inspect,
         look,
+        probe,
         push,
         rollback,
         setup,
@@ -64,7 +65,7 @@ def _register() -> None:
     )
 
     _add(init.init, look.models, look.data, build.build, inspect.inspect)
-    _add(setup.setup, board_groups.tag, board_groups.group, signers.signers, to=board.app)
+    _add(probe.probe, setup.setup, board_groups.tag, board_groups.group, signers.signers, to=board.app)
     app.add_typer(board.app, name="board")
     _add(push.push, rollback.rollback, verify.verify, bench.bench, deploy.deploy, look.report, look.check, look.schema)
 

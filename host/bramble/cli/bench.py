@@ -86,10 +86,11 @@ def measured(path: Path, runs: Path, how: How, json: bool, switch: bool) -> None
     if json:
         show_json(one.report)
     else:
+        from bramble.bundle import find_bundle
         from bramble.report.table import render
 
         show(render(one.report))
-        show(f"\nreport  {one.page}")
+        show(f"\nbundle  {find_bundle(path)}\nreport  {one.page}")
     raise typer.Exit(_verdict(one).exit_code)
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import shlex
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bramble.cli import options
-from bramble.cli.screen import show, show_error, show_json
+from bramble.cli.screen import show, show_json
 
 if TYPE_CHECKING:
     from bramble.fleet.findings.finding import Finding
     from bramble.fleet.probe.survey import Survey
     from bramble.fleet.ssh.known_hosts import Known
     from bramble.fleet.types import Board
+
+KEY_SHOWN = 14  # of a fingerprint: enough to tell boards apart
+PYTHON_SHOWN = 20
 
 app = typer.Typer(help="The boards you know: add, list, probe, remove.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -25,7 +29,9 @@ def add(
     name: Annotated[str, typer.Argument(help="A name for the board.")],
     address: Annotated[str, typer.Argument(help="user@host[:port], or a Host of ~/.ssh/config")],
     key: Annotated[str, typer.Option("--key", help="Private key file; your agent and ~/.ssh keys if not given.")] = "",
-    python: Annotated[str, typer.Option("--python", help="Python on the board.")] = "python3",
+    python: Annotated[
+        str, typer.Option("--python", help="Python on the board; what `board setup` made, else python3, if not given.")
+    ] = "",
     fingerprint: Annotated[
         str, typer.Option("--fingerprint", metavar="SHA256:…", help="Pin the host key without asking, if it is this.")
     ] = "",
@@ -36,6 +42,7 @@ def add(
     json: options.Json = False,
 ) -> None:
     """Log in to a board once, pin its host key after showing it, and remember it."""
+    from bramble.errors import UsageError
     from bramble.fleet.inventory import boards, check_name, parse_address, save_board
     from bramble.fleet.ssh.login import host_key_of, known_keys
     from bramble.fleet.types import Board
@@ -43,17 +50,22 @@ def add(
     check_name(name)
     _refuse_known(name, force)
     user, host, port = parse_address(address)
-    host_key = host_key_of(host, port, jump)
-    _trust(f"{host}:{port}", host_key, fingerprint, known_keys(host, port))
     key_file = str(Path(key).expanduser().absolute()) if key else ""  # the board is used from other folders too
+    if key_file and not Path(key_file).exists():
+        raise UsageError(f"there is no key file {key}", f"make one: ssh-keygen -t ed25519 -f {shlex.quote(key)}")
+    board = Board(name, host, user, port, "", key_file, python or "python3", jump=jump, tags=())
+    host_key = host_key_of(host, port, jump)
+    _trust(board, host_key, fingerprint, known_keys(host, port))
     tags = boards().get(name, Board(name)).tags  # of the one that is replaced
-    board = Board(name, host, user, port, host_key, key_file, python, jump=jump, tags=tags)
-    seen = _look(board, with_agent=True)
+    seen = look(replace(board, host_key=host_key, tags=tags), with_agent=True, adopt=not python)
+    board = seen.board
     save_board(board)
     if json:
-        show_json({**asdict(board), "facts": seen.agent, **_as_json(seen)})
+        show_json({**asdict(board), "facts": seen.agent, **as_json(seen)})
     else:
         show(f"added {name}: {seen.survey.model}, {board.address}")
+        if board.python != (python or "python3"):
+            show(f"{name} was set up before: {board.python} is used, which has {_runtime(seen)}")
     for one in seen.found:
         if one.level == "problem":
             typer.echo(f"warning: {one.said}: {one.what_to_do}", err=True)
@@ -61,7 +73,7 @@ def add(
 
 @app.command("list")
 def list_(json: options.Json = False) -> None:
-    """Show the boards you know."""
+    """Show the boards you know; --json has host keys, key files and folders too."""
     from bramble.fleet.inventory import boards
 
     known = boards()
@@ -71,43 +83,13 @@ def list_(json: options.Json = False) -> None:
     from rich.table import Table
 
     table = Table(box=None)
-    for title in ("board", "address", "python", "root", "host key", "key file", "tags"):
+    for title in ("board", "address", "python", "host key", "tags"):
         table.add_column(title, overflow="fold")
     for name, board in known.items():
-        cells = (board.address, board.python, board.root, _pinned(board.host_key), board.key_file)
-        table.add_row(name, *cells, " ".join(board.tags))
+        table.add_row(
+            name, board.address, _short(board.python), _pinned(board.host_key)[:KEY_SHOWN], " ".join(board.tags)
+        )
     show(table)
-
-
-@app.command()
-def probe(boards: options.Boards = None, json: options.Json = False) -> None:
-    """Show what boards are, how they are doing, and what is in the way of a model there.
-
-    Needs nothing on a board but a shell. With --json what the agent says is there too, if it can run; of several boards
-    by name.
-    """
-    from bramble.errors import BrambleError
-    from bramble.fleet.inventory import find_board
-    from bramble.report.survey_table import render_survey
-
-    known = [find_board(name) for name in dict.fromkeys(boards or ["local"])]
-    told: dict[str, Any] = {}
-    status = 0
-    for board in known:
-        try:
-            seen = _look(board, with_agent=json)
-        except BrambleError as error:  # the other boards are looked at all the same
-            if len(known) == 1:
-                raise
-            show_error(error.message, error.hint)
-            told[board.name], status = {"error": error.message, "hint": error.hint}, error.exit_code
-            continue
-        told[board.name] = {**(seen.agent or {}), **_as_json(seen)}
-        if not json:
-            show(render_survey(f"{board.name} · {board.address}", seen.survey, seen.found))
-    if json:
-        show_json(told if len(known) > 1 else told[known[0].name])
-    raise typer.Exit(status)
 
 
 @app.command()
@@ -117,6 +99,19 @@ def remove(board: options.BoardName) -> None:
 
     remove_board(board)
     show(f"removed {board}")
+
+
+def _short(python: str) -> str:
+    """A Python as the table shows it: what a setup made has a name, of another long path the end."""
+    from bramble.fleet.setup.target import OURS
+
+    if python.endswith(OURS):
+        return "set up"
+    return python if len(python) <= PYTHON_SHOWN else f"…{python[1 - PYTHON_SHOWN :]}"
+
+
+def _runtime(seen: Seen) -> str:
+    return ", ".join(one for python in seen.survey.pythons if python.named for one in python.runtimes)
 
 
 def _pinned(host_key: str) -> str:
@@ -140,16 +135,20 @@ def _refuse_known(name: str, force: bool) -> None:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """What a look at a board gave; ``agent`` is what the agent said, None where it was not asked or cannot run."""
 
-    survey: Survey
+    board: Board
     found: tuple[Finding, ...]
+    survey: Survey
     agent: dict[str, Any] | None
 
 
-def _look(board: Board, with_agent: bool) -> _Seen:
-    """Look at a board by its shell alone, then, if wanted, ask the agent; a board without Python gives no answer."""
+def look(board: Board, with_agent: bool, adopt: bool = False) -> Seen:
+    """Look at a board by its shell alone, then, if wanted, ask the agent; a board without Python gives no answer.
+
+    With ``adopt`` the board's Python becomes what a setup made there, if that has a runtime.
+    """
     from bramble.fleet.ask import ask
     from bramble.fleet.connect import connect
     from bramble.fleet.findings.findings import findings
@@ -160,24 +159,44 @@ def _look(board: Board, with_agent: bool) -> _Seen:
 
     with connect(board) as connection:
         seen = survey(connection, pythons=[board.python], name=board.name)
+        if adopt:
+            board, seen = _adopted(board, seen)
         answer = None
         if with_agent and any(one.named and runs_agent(one) for one in seen.pythons):
             answer = encode(ask(connection, board, ProbeAsk(connection.root), ProbeAnswer))
-    return _Seen(seen, findings(seen), answer)
+    return Seen(board, tuple(_naming(board.name, one) for one in findings(seen)), seen, answer)
 
 
-def _as_json(seen: _Seen) -> dict[str, Any]:
+def _adopted(board: Board, seen: Survey) -> tuple[Board, Survey]:
+    """The board and its survey with the Python that a setup made there as the one to use."""
+    from bramble.fleet.setup.target import OURS, runs_agent
+
+    ours = next((one for one in seen.pythons if one.path.endswith(OURS) and one.runtimes and runs_agent(one)), None)
+    if ours is None:
+        return board, seen
+    pythons = tuple(replace(one, named=one is ours) for one in seen.pythons)
+    return replace(board, python=ours.path), replace(seen, pythons=pythons)
+
+
+def _naming(name: str, one: Finding) -> Finding:
+    """A finding whose advice can be typed as it stands."""
+    return replace(one, what_to_do=one.what_to_do.replace("`bramble board setup`", f"`bramble board setup {name}`"))
+
+
+def as_json(seen: Seen) -> dict[str, Any]:
+    """A look at a board as JSON."""
     return {"survey": asdict(seen.survey), "findings": [asdict(one) for one in seen.found]}
 
 
-def _trust(place: str, host_key: str, expected: str, known: Known) -> None:
+def _trust(board: Board, host_key: str, expected: str, known: Known) -> None:
     """Go on only if a host key is the expected one, or one that ssh knows, or a person confirms its fingerprint."""
     import sys
 
     from bramble.errors import HostKeyError
-    from bramble.fleet.ssh.login import fingerprint
+    from bramble.fleet.inventory import boards
+    from bramble.fleet.ssh.login import add_again, fingerprint
 
-    seen = fingerprint(host_key)
+    place, seen = f"{board.host}:{board.port}", fingerprint(host_key)
     if expected and expected != seen:
         raise HostKeyError(
             f"{place} shows host key {seen}, not {expected}", "compare with `ssh-keygen -l` on the board"
@@ -186,7 +205,8 @@ def _trust(place: str, host_key: str, expected: str, known: Known) -> None:
         raise HostKeyError(f"{place} shows host key {seen}, which known_hosts calls revoked", "trust it no more")
     if expected or host_key in known.keys:
         return
-    advice = f"compare it on the board (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then: --fingerprint {seen}"
+    command = add_again(board, seen, board.name in boards())
+    advice = f"compare it on the board (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then: {command}"
     if known.keys:
         others = ", ".join(fingerprint(key) for key in known.keys)
         raise HostKeyError(f"{place} shows host key {seen}, ssh knows it by {others}", f"someone in between? {advice}")

@@ -59,4 +59,8 @@ def _refuse_build_options(set_: list[str], fresh: bool, strict: bool) -> None:
 
 
 def _is_bundle(path: Path) -> bool:
-    return path.suffix == ".zip" or (path / "manifest.json").is_file() or (path / "bundle").is_dir()
+    from bramble.bundle import bundles_in
+
+    if path.suffix == ".zip" or (path / "manifest.json").is_file() or (path / "bundle").is_dir():
+        return True
+    return path.is_dir() and bool(bundles_in(path))  # the folder of a recipe's runs: to be told which are inside

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 UNTOUCHED = "not touched"
+PLURAL = {"agrees": "agree", "DIFFERS": "DIFFER"}
 KINDS = {2: "not usable", 5: "unreachable", 6: "incompatible", 7: "rolled back"}  # of errors, by exit code
 
 
@@ -66,7 +67,8 @@ def _show(done: Rollout[R], telling: Telling[R]) -> None:
     kinds = Counter(_word(outcome, telling) for outcome in done.outcomes.values())
     kinds.update({UNTOUCHED: len(done.untouched)} if done.untouched else {})
     total = len(done.outcomes) + len(done.untouched)
-    show(f"\n{total} board{'s' if total > 1 else ''}: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}")
+    counted = [f"{count} {PLURAL.get(kind, kind) if count > 1 else kind}" for kind, count in kinds.items()]
+    show(f"\n{total} board{'s' if total > 1 else ''}: {', '.join(counted)}")
     for name, outcome in done.outcomes.items():
         if outcome.error is not None:
             _show_failure(name, outcome.error)

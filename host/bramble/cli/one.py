@@ -1,4 +1,4 @@
-"""One line while a verb works on one board: the step and how long it lasts; elsewhere than on a terminal, steps alone."""
+"""One line while a verb works on one board: the step and how long it lasts; without a terminal a line for each step."""
 
 from __future__ import annotations
 

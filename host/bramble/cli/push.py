@@ -63,7 +63,7 @@ def push(
         show_json({board.name: _value(one)})
     else:
         state = "is current" if one.verify.ok else "does NOT give the golden answers, not made current"
-        show(f"{board.name}: {one.release} {state} ({_sent(one)})")
+        show(f"{board.name}: release {_digest(one)[:12]} {state} ({_sent(one)})")
     if not one.verify.ok:
         raise typer.Exit(3)
 

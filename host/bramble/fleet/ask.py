@@ -35,6 +35,7 @@ STEPS = {
 }  # by verb of the agent, for one that does not come to its end
 SWITCHING = ("release", "rollback")
 CANNOT_OPEN = 2  # Python's status where the file to run is not there
+SETUP = "bramble board setup"  # what the agent advises; it does not know its name
 REPORT_IT = "this is a bug in Bramble: please report it"
 REMOVE = "import os,sys;os.remove(sys.argv[1])"
 HASH = "import hashlib,sys;print(hashlib.sha256(open(sys.argv[1],'rb').read()).hexdigest())"
@@ -106,7 +107,10 @@ def decode_answer(board: Board, done: Done, kind: type[T]) -> T:
 def _refusal(board: Board, refused: ErrorAnswer) -> BrambleError:
     """The error for an agent's refusal; of a crash's traceback only the last line is shown."""
     if refused.code != "crash":
-        return from_agent(refused.code, f"{board.name}: {refused.message}", refused.hint)
+        hint = refused.hint
+        if refused.code == "runtime-missing" and board.host and ("pip install" in hint or hint == SETUP):
+            hint = f"{SETUP} {board.name}"
+        return from_agent(refused.code, f"{board.name}: {refused.message}", hint)
     lines = refused.hint.strip().splitlines() or [refused.message]
     return BrambleError(f"{board.name}: the agent crashed: {lines[-1]}", REPORT_IT)
 

@@ -1,7 +1,8 @@
 """The budget as a judgement: each line pass, missed or undecided, with the value and the reason.
 
 A latency is judged by its 99 % order-statistic interval: wholly under the limit passes, wholly over it misses, across
-it is undecided; so is one that too few samples carry, or that conditions spoil (unless it passes even so). An energy is
+it is undecided; so is one that too few samples carry, or that conditions spoil (unless it passes even so). As no
+percentile is below a lower one, it misses too where the interval of a lower one is wholly over its limit. An energy is
 judged by its interval likewise. An accuracy is judged by its value; on fewer than ``FEW`` test pictures it is undecided
 where Wilson's 99 % interval has the limit inside. Exit codes: pass 0, missed 3, undecided 4.
 """
@@ -9,6 +10,7 @@ where Wilson's 99 % interval has the limit inside. Exit codes: pass 0, missed 3,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
@@ -16,6 +18,7 @@ from bramble.report.conditions import Warn
 from bramble_agent.timing import Z99, interval, needed, percentile
 from bramble_agent.wire import BenchAnswer, Budget, Scores, VerifyAnswer
 
+LOWER = (0.5, 0.9, 0.95)  # percentiles that speak for a higher one
 FEW = 100  # test pictures below which a value alone does not decide an accuracy
 
 
@@ -132,10 +135,21 @@ def _latency(name: str, limit_ms: float, bench: BenchAnswer, warnings: tuple[War
     q = float(name[1:].removesuffix("_ms")) / 100.0
     value, bounds = percentile(bench.samples_ns, q), interval(bench.samples_ns, q)
     if value is None or bounds is None:
-        reason = f"{len(bench.samples_ns)} samples, {needed(q)} needed"
-        return Line(name, limit_ms, None, Verdict.UNDECIDED, reason)
-    line = _between(name, limit_ms, value / 1e6, (bounds[0] / 1e6, bounds[1] / 1e6))
+        line = _by_lower(name, limit_ms, bench.samples_ns, q)
+    else:
+        line = _between(name, limit_ms, value / 1e6, (bounds[0] / 1e6, bounds[1] / 1e6))
     spoilt = next((warn for warn in warnings if warn.spoils), None)
     if spoilt and line.verdict is Verdict.MISSED:
         return Line(name, limit_ms, line.value, Verdict.UNDECIDED, spoilt.message)
     return line
+
+
+def _by_lower(name: str, limit_ms: float, samples_ns: Sequence[int], q: float) -> Line:
+    """The line of a percentile that has too few samples: missed where one below it is above its limit already."""
+    reason = f"{len(samples_ns)} samples, {needed(q)} needed"
+    for lower in (one for one in LOWER if one < q):
+        bounds = interval(samples_ns, lower)
+        if bounds and bounds[0] / 1e6 > limit_ms:
+            told = f"p{lower * 100:.0f} alone is {bounds[0] / 1e6:.4g} ms or more ({reason})"
+            return Line(name, limit_ms, None, Verdict.MISSED, told)
+    return Line(name, limit_ms, None, Verdict.UNDECIDED, reason)

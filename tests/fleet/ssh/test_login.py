@@ -64,7 +64,9 @@ def test_changed_host_key(own_server: Server, root: Path, tmp_path: Path) -> Non
     with pytest.raises(HostKeyError) as caught:
         log_in(board)
     assert f"shows host key {own_server.fingerprint()}, pinned is {pinned}" in caught.value.message
-    assert "bramble board remove pi" in caught.value.hint
+    again = f"bramble board add pi {own_server.user}@127.0.0.1:{own_server.port} --key {own_server.user_key} --python"
+    assert again in caught.value.hint
+    assert caught.value.hint.endswith(" --force")
     assert caught.value.exit_code == 5
     assert "Accepted" not in (own_server.folder / "log").read_text()
 
@@ -94,7 +96,7 @@ def test_stranger(server: Server, root: Path, tmp_path: Path, kind: tuple[str, .
     stranger = make_key(tmp_path / "stranger", "-t", *kind)
     with pytest.raises(UnreachableError, match="refuses the login") as caught:
         log_in(board_of(server, root, key_file=str(stranger)))
-    assert caught.value.hint.endswith(f"ssh-copy-id -p {server.port} {server.user}@127.0.0.1")
+    assert caught.value.hint.endswith(f"ssh-copy-id -i {stranger}.pub -p {server.port} {server.user}@127.0.0.1")
 
 
 def test_no_key_at_all(server: Server, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +105,9 @@ def test_no_key_at_all(server: Server, root: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(UnreachableError, match="refuses the login") as caught:
         log_in(board_of(server, root, key_file=""))
-    assert "ssh-copy-id" in caught.value.hint
+    assert caught.value.hint.startswith(
+        "make a key: ssh-keygen -t ed25519; then put your public key there once: ssh-copy-id -p"
+    )
 
 
 def test_own_keys_are_found(server: Server, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +165,7 @@ def test_nobody_there(host: str, root: Path, server: Server) -> None:
             with pytest.raises(UnreachableError, match="cannot be reached") as caught:
                 attempt()
             assert caught.value.exit_code == 5
+            assert "Errno" not in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,11 @@ from bramble.fleet.setup.runtimes import (
     litert_like,
     newest_python,
 )
-from bramble.fleet.setup.target import NO_WHEELS, has_pillow, machine_of, obstacle, runs_agent, target_of
+from bramble.fleet.setup.target import NO_WHEELS, OURS, has_pillow, machine_of, obstacle, runs_agent, target_of
 from bramble.fleet.versions import dotted, numbers
 
 KERNELS_64 = ("aarch64", "x86_64", "riscv64")
+SET_UP = "`bramble board setup` makes an environment of its own with what fits"
 USERLANDS_32 = ("armhf", "armel", "i386", "riscv32")
 
 
@@ -150,7 +151,9 @@ def judged(survey: Survey) -> tuple[Interpreter, ...]:
 def _no_runtime(survey: Survey, usable: list[Interpreter]) -> Iterator[Finding]:
     others = [one for one in survey.pythons if runs_agent(one) and one.runtimes]
     fit = _best_fit(survey)
-    if others:
+    if others and others[0].path.endswith(OURS):
+        advice = f"`bramble board setup` takes {others[0].path} into use, which has {others[0].runtimes[0]}"
+    elif others:
         advice = f"{others[0].path} has {others[0].runtimes[0]}: bramble board add --force --python {others[0].path} …"
     elif fit:
         advice = _packages(survey, usable) + _install(fit)
@@ -171,15 +174,13 @@ def _odd_runtime(survey: Survey, one: Interpreter) -> Iterator[Finding]:
     name = first.partition(" ")[0]
     fit = _fitting(survey, one)
     if not one.numpy:
-        wanted = "'numpy<2'" if name == TFLITE else "numpy"
-        said = f"{one.path} has {first} but no NumPy"
-        yield Finding("no-numpy", "problem", said, f"{one.path} -m pip install {wanted}")
+        yield Finding("no-numpy", "problem", f"{one.path} has {first} but no NumPy", SET_UP)
     if name == TFLITE and numbers(one.numpy) >= (2,):
         yield Finding(
             "numpy-2-with-tflite-runtime",
             "problem",
             f"{one.path} has {first} with NumPy {one.numpy}: it is built for NumPy 1 and fails at first use",
-            f"{one.path} -m pip install 'numpy<2'",
+            SET_UP,
         )
     elif name == TFLITE and fit and fit.words == RELEASES[0].words:
         yield Finding(

@@ -55,9 +55,17 @@ def describe(told: Records, clock_skew_s: float | None) -> Survey:
         folder_writable=told.first("writable") != "no",
         missing_pythons=told.all("missing_python"),
         broken_pythons=tuple(plain(": ".join(one.split("\t")[::2])) for one in told.all("broken_python")),
+        current=_release(told, "current"),
+        previous=_release(told, "previous"),
         **_state(told),
         **_cameras(told),
     )
+
+
+def _release(told: Records, link: str) -> str:
+    """Name and short digest of a release; what is no digest is not known."""
+    digest, _, name = told.first(f"release_{link}").partition(" ")
+    return f"{name} {digest[:12]}".strip() if re.fullmatch(r"[0-9a-f]{64}", digest) else ""
 
 
 def _state(told: Records) -> dict[str, Any]:

@@ -91,6 +91,15 @@ storage() {
     sed 1d "$ROOT/proc/swaps" 2>/dev/null | say_lines swap
 }
 
+releases() { # which are current and previous: the digest, which names the folder, and the model's name
+    for link in current previous; do
+        target=$(readlink "$FOLDER/$link" 2>/dev/null) || continue
+        manifest=$FOLDER/$link/manifest.json
+        name=$([ -r "$manifest" ] && sed -n 's/^ "name": "\([A-Za-z0-9._-]*\)".*/\1/p' "$manifest")
+        say "release_$link" "${target##*/} $name"
+    done
+}
+
 elf() { # FILE: the head of an executable in hexadecimal
     od -An -v -tx1 -N 40 "$1" 2>/dev/null || hexdump -v -n 40 -e '1/1 "%02x "' "$1" 2>/dev/null
 }
@@ -266,6 +275,7 @@ main() {
     identity
     processor
     storage
+    releases
     libraries
     sensors
     cameras

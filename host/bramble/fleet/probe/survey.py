@@ -45,6 +45,7 @@ class Survey:
     ``root_in_memory`` is an overlay that the next boot empties, ``swap_on_card`` a swap file or partition on a card.
     ``cameras_busy`` and ``cameras_denied`` name a device and who holds it, or who may not open it.
     ``missing_pythons`` were named and are not there; ``broken_pythons`` are there and do not run, with what they said.
+    ``current`` and ``previous`` are the board's releases: name and the first 12 digits of the digest ("" if none).
     """
 
     model: str
@@ -86,3 +87,5 @@ class Survey:
     cameras_denied: tuple[str, ...] = ()
     missing_pythons: tuple[str, ...] = ()
     broken_pythons: tuple[str, ...] = ()
+    current: str = ""
+    previous: str = ""

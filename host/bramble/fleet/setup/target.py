@@ -24,6 +24,7 @@ MACHINES = {  # by the userland, or the kernel where the userland is unknown, an
     ("x86_64", 64): "x86_64",
 }
 SYSTEMS = "use a system for 64-bit ARM (arm64), 32-bit ARM (armhf) or 64-bit x86 (amd64)"
+OURS = "/.bramble/venv/bin/python"  # how the path of the environment ends that a setup makes
 NO_WHEELS = ("armv7l",)  # for these PyPI has runtimes, but neither NumPy nor Pillow
 OLDEST_PYTHON = (3, 9)  # the agent's own
 OLDEST_PILLOW = (9, 1)  # what the agent decodes pictures with

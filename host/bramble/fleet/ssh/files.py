@@ -108,7 +108,7 @@ class SshFiles:
             if isinstance(error, BROKEN) or not self._link.transport.is_active():
                 raise broke(self._board, error) from error
             raise StorageError(
-                f"{self._board.name}: cannot {what}: {error}", "free some space on the board, check permissions"
+                f"{self._board.name}: cannot {what}: {words(error)}", "free some space on the board, check permissions"
             ) from error
 
 

@@ -9,6 +9,7 @@ import base64
 import binascii
 import functools
 import getpass
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,9 @@ from paramiko.pkey import UnknownKeyType
 
 from bramble.errors import UnreachableError, UsageError
 from bramble.fleet.ssh.config import Way
+from bramble.fleet.ssh.words import words
 
+NO_KEY = "no key to try"
 DEFAULTS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
@@ -87,13 +90,16 @@ def authenticate(transport: paramiko.Transport, way: Way, ring: KeyRing) -> None
         if transport.is_authenticated():
             return
         raise paramiko.AuthenticationException(f"a key is not enough, it also asks for: {', '.join(more)}")
-    tried = f"{_keys(refused)} refused" if refused else "no key to try"
+    tried = f"{_keys(refused)} refused" if refused else NO_KEY
     raise paramiko.AuthenticationException("; ".join([tried, *ring.skipped]))
 
 
-def refusal(name: str, way: Way, error: Exception) -> UnreachableError:
-    """The error for a login that was refused; the hint teaches the server our key, or unlocks one."""
-    advice = f"put your public key there once: ssh-copy-id -p {way.port} {way.user}@{way.alias}"
+def refusal(name: str, way: Way, error: Exception, key_file: str = "") -> UnreachableError:
+    """The error for a login that was refused; the hint makes a key, teaches the server ours, or unlocks one."""
+    named = f"-i {shlex.quote(key_file)}.pub " if key_file else ""
+    advice = f"put your public key there once: ssh-copy-id {named}-p {way.port} {way.user}@{way.alias}"
+    if str(error) == NO_KEY:
+        advice = f"make a key: ssh-keygen -t ed25519; then {advice}"
     if "passphrase" in str(error):
         advice = f"ssh-add, then again; or {advice}"
     return UnreachableError(f"{name}: {way.user}@{way.alias}:{way.port} refuses the login: {error}", advice)
@@ -120,7 +126,7 @@ def _read(path: Path) -> paramiko.PKey:
         return _unlocked(path)
     except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
         raise UsageError(
-            f"{path} is not a private key that can be used: {error}", "see `ssh-keygen -t ed25519`"
+            f"{path} is not a private key that can be used: {words(error)}", "see `ssh-keygen -t ed25519`"
         ) from error
 
 

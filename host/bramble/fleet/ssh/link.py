@@ -73,7 +73,7 @@ class Transport(paramiko.Transport):
         """How many messages came from the server."""
         return self.packetizer.heard
 
-    def set_keepalive(self, interval: int) -> None:
+    def set_keepalive(self, interval: float) -> None:
         """Ask for a sign of life where nothing was sent for so many seconds."""
         self.packetizer.set_keepalive(interval, self._ask_for_a_sign)
 
@@ -82,7 +82,7 @@ class Transport(paramiko.Transport):
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
-        self._send_user_message(message)
+        self._send_user_message(message)  # type: ignore[attr-defined]  # the library's own keepalive uses it
 
     def get_exception(self) -> Exception | None:
         """What its thread ended with, if nobody asked yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import shlex
 from contextlib import closing
 
 import paramiko
@@ -67,7 +68,7 @@ def _enter(link: Link, board: Board, way: Way, pinned: str, ring: KeyRing) -> No
             raise _changed(board, seen)
         authenticate(link.transport, way, ring)
     except paramiko.AuthenticationException as error:
-        raise refusal(board.name, way, error) from error
+        raise refusal(board.name, way, error, board.key_file) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise UnreachableError(
             f"{board.name}: {board.address}: {words(error)}", "check that the board is up"
@@ -90,7 +91,7 @@ def _pinned(board: Board) -> str:
     except (ValueError, binascii.Error, paramiko.SSHException, UnknownKeyType) as error:
         raise HostKeyError(
             f"{board.name}: the pinned host key is not a key that can be used: {board.host_key!r}",
-            f"pin the right one: bramble board add {board.name} {board.user}@{board.host}:{board.port}",
+            f"pin the right one: {add_again(board)}",
         ) from error
     return f"{usable.get_name()} {usable.get_base64()}"
 
@@ -98,6 +99,17 @@ def _pinned(board: Board) -> str:
 def _changed(board: Board, seen: str) -> HostKeyError:
     return HostKeyError(
         f"{board.name}: {board.address} shows host key {fingerprint(seen)}, pinned is {fingerprint(board.host_key)}",
-        "someone may be in between; if the board was set up anew: "
-        f"bramble board remove {board.name}, then bramble board add",
+        f"someone may be in between; if the board was set up anew: {add_again(board)}",
     )
+
+
+def add_again(board: Board, seen: str = "", force: bool = True) -> str:
+    """The command that adds a board again as it is, with the fingerprint ``seen``: it can be pasted into a shell."""
+    words = ["bramble", "board", "add", board.name, board.address]
+    words += ["--key", board.key_file] * bool(board.key_file)
+    words += ["--jump", board.jump] * bool(board.jump)
+    words += ["--python", board.python] * (
+        board.python != "python3" and not board.python.endswith("/.bramble/venv/bin/python")
+    )
+    words += ["--fingerprint", seen] * bool(seen)
+    return shlex.join([*words, *(["--force"] * force)])
