@@ -74,7 +74,7 @@ def test_probe_tells_what_is_current(pi: str, tmp_path: Path) -> None:
     """A probe shows the current and the previous release by name and short digest, in words and as data."""
     bundle = make_bundle(tmp_path / "bundle")
     told = run("board", "probe", pi, cwd=tmp_path)
-    assert re.search(r"releases +current +none *\n +previous +none", told)
+    assert re.search(r"release +current +none *\n +previous +none", told)
     run("push", bundle, pi, cwd=tmp_path)
     other = make_bundle(tmp_path / "other", budget=Budget(size_bytes=100_000))
     run("push", other, pi, cwd=tmp_path)

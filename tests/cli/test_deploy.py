@@ -51,7 +51,7 @@ def test_report_is_json_first_and_a_table_then(work: Path) -> None:
     second = bramble("deploy", "tiny.zip", *QUICK, cwd=work)
     assert second.returncode == 0, second.stderr
     assert "(already there, nothing sent)" in second.stderr
-    for shown in ("tiny-int8 on local (", "latency p50", " PASS"):
+    for shown in ("tiny-int8 on local (", "latency p50", " PASS", "bundle  tiny.zip\n"):
         assert shown in second.stdout
     page = work / second.stdout.splitlines()[-1].removeprefix("report  ")
     assert page.read_text().startswith("<!doctype html>")

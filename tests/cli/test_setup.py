@@ -49,7 +49,7 @@ def test_from_blank_to_ready(pi: str, home: Path, wheels: Path, work: Path, fail
     runtime = f"ai-edge-litert {version('ai-edge-litert')}"
     assert done.stdout.startswith(f"ready: pi runs {runtime} with numpy {version('numpy')} (")
     assert done.stdout.endswith(" MB sent)\n")
-    assert done.stderr.count("\n") == 5
+    assert done.stderr.count("\n") == 7
     python = f"{home}/far away/venv/bin/python"
     assert tomllib.loads((home / "boards.toml").read_text())["boards"]["pi"]["python"] == python
 

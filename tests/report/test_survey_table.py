@@ -43,6 +43,8 @@ def test_a_ready_board() -> None:
         "pythons  3.11.2       /usr/bin/python3, numpy 2.1.0, Pillow 11.3.0, ai-edge-litert 2.3.0",
         "devices  camera       none found",
         "         sensors      rpi_volt, ina219 (power)",
+        "release  current      none",
+        "         previous     none",
         "✓ nothing to complain about",
     ]
 

@@ -52,7 +52,7 @@ def _facts(survey: Survey) -> Table:
         ("system", _system(survey)),
         ("pythons", [_python(one) for one in survey.pythons] or [("none", "")]),
         ("devices", _devices(survey)),
-        ("releases", [("current", survey.current or "none"), ("previous", survey.previous or "none")]),
+        ("release", [("current", survey.current or "none"), ("previous", survey.previous or "none")]),
     )
     for group, rows in groups:
         table.add_row()

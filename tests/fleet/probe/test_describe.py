@@ -182,3 +182,18 @@ def test_python_told_twice() -> None:
     """Two ways to the same installation are one Python, by its prefix and version."""
     lines = [f"{path}\t{json.dumps(FACTS)}" for path in ("/usr/bin/python3", "/shims/python3")]
     assert [one.path for one in describe(told(python=lines), None).pythons] == ["/usr/bin/python3"]
+
+
+@pytest.mark.parametrize(
+    ("said", "release"),
+    [
+        (f"{'3dc01152b897' + 52 * 'a'} digits-int8", "digits-int8 3dc01152b897"),
+        (f"{'3dc01152b897' + 52 * 'a'} ", "3dc01152b897"),
+        ("elsewhere digits-int8", ""),
+        ("", ""),
+    ],
+)
+def test_releases(said: str, release: str) -> None:
+    """A release is told by its name and short digest; a link that leads to no release is none."""
+    survey = describe(told(release_current=said, release_previous=said), None)
+    assert (survey.current, survey.previous) == (release, release)
