@@ -69,8 +69,8 @@ class Another:
     def end(self) -> None:
         """End the process: it keeps nothing."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            self._process.terminate()
+            _ended(self._process)
         self._line.close()
         self._theirs.close()
         if self._listener is not None:
@@ -107,10 +107,7 @@ class Another:
 
     def _death(self, process: subprocess.Popen[bytes]) -> ModelRejected:
         """The error for a process that gave no answer: with its status and last words."""
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(DYING_S)
-        process.kill()
-        status = process.wait()
+        status = _ended(process)
         if self._listener is not None:
             self._listener.join(LISTEN_S)
         lines = self._said.decode(errors="replace").strip().splitlines()
@@ -118,6 +115,14 @@ class Another:
         return ModelRejected(
             f"the runtime died on this model (status {status}){tail}", "out of memory? another runtime?"
         )
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """The status of a process that is about to end; one that does not is killed."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(DYING_S)
+    process.kill()
+    return process.wait()
 
 
 def ask_afresh(request: object, kind: type[T]) -> T:
