@@ -19,7 +19,7 @@ from bramble.report.table import render
 from .by_hand import bundle, report
 from .test_page import Page
 
-OLDER = Path(__file__).parents[2] / "benchmarks" / "results" / "local" / "digits-int8.json"
+OLDER = Path(__file__).parent / "older.json"
 
 
 def stage(name: str, **facts: Any) -> dict[str, Any]:

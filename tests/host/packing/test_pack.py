@@ -23,7 +23,7 @@ from bramble_agent.packed_parts import DENSE, HASHED, PACKED, PLANES, PRODUCT, S
 from making import make_model
 
 MODELS = Path(__file__).parents[3] / "benchmarks" / "results" / "models"
-DIGITS = (MODELS / "digits-int8.tflite").read_bytes()
+DIGITS = (Path(__file__).parent / "digits-int8.tflite").read_bytes()  # by TensorFlow's converter alone
 
 
 @pytest.fixture(autouse=True)
