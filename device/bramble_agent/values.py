@@ -53,7 +53,7 @@ def code(
     for i, (line, cell, channel) in enumerate(zip(lines.tolist(), cells.tolist(), setting.channels)):
         beside = [found.get((line - lag, cell), 0) for lag in setting.near] + [0, 0]
         finesse, before = setting.finesse[channel], last[channel]
-        other = max(beside[2:])
+        other = max(beside[2:], default=0)
         contexts = (
             0,
             finesse,
