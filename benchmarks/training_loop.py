@@ -39,8 +39,9 @@ from bramble.compress.prune import prune
 from bramble.datasets import open_source
 from bramble.datasets.types import Dataset, Images
 from bramble.events import EpochEnded, Event
-from bramble.fit import PLAIN, fit
 from bramble.recipe import Data, Prune, Train
+from bramble.training.fit import fit
+from bramble.training.lesson import PLAIN
 from bramble.work import Work
 from bramble_agent.wire import Pixels
 from bramble_zoo import lenet5, lenet300

@@ -10,88 +10,77 @@ from sources import all_imports, sources, told
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.errors bramble_agent.digest bramble_agent.xxh32 bramble_agent.logistic "
-    "bramble_agent.range_decoder bramble_agent.rans bramble_agent.packed_words",
-    "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health "
-    "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels",
-    "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
-    "bramble_agent.links "
-    "bramble_agent.values bramble_agent.vectors bramble_agent.skeleton bramble_agent.packed_numbers",
-    "bramble_agent.packed_parts",
+    "bramble_agent bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.levels "
+    "bramble_agent.logistic bramble_agent.memory bramble_agent.packed_words bramble_agent.range_decoder "
+    "bramble_agent.rans bramble_agent.timing bramble_agent.wire bramble_agent.wire_install bramble_agent.xxh32",
+    "bramble_agent.codec bramble_agent.dense bramble_agent.energy bramble_agent.files bramble_agent.hashed "
+    "bramble_agent.installed bramble_agent.lease bramble_agent.locking bramble_agent.mixing bramble_agent.pixels "
+    "bramble_agent.positions bramble_agent.prove bramble_agent.wire_release",
+    "bramble_agent.board bramble_agent.links bramble_agent.oneself bramble_agent.packed_numbers bramble_agent.runtime "
+    "bramble_agent.signature bramble_agent.skeleton bramble_agent.values bramble_agent.vectors",
+    "bramble_agent.packed_parts bramble_agent.remembered",
     "bramble_agent.sparse_part",
     "bramble_agent.packed_content",
     "bramble_agent.packed",
-    "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
-    "bramble_agent.lease "
-    "bramble_agent.memory "
-    "bramble_agent.energy bramble_agent.prove",
-    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself",
-    "bramble_agent.golden bramble_agent.remembered",
-    "bramble_agent.verify bramble_agent.bench bramble_agent.retention",
-    "bramble_agent.release bramble_agent.install",
+    "bramble_agent.bundle bramble_agent.decoding",
+    "bramble_agent.golden bramble_agent.store",
+    "bramble_agent.bench bramble_agent.retention bramble_agent.verify",
+    "bramble_agent.install bramble_agent.release",
     "bramble_agent.__main__",
 )
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
-    "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
-    "bramble.compress bramble.quantization "
-    "bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
-    "bramble.fleet.ssh.words "
-    "bramble.packing bramble.packing.range_encoder bramble.packing.cut bramble.packing.levels "
-    "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
-    "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.recipe_sharing "
-    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link "
-    "bramble.packing.candidate bramble.packing.contents_table",
-    "bramble.packing.standard bramble.packing.products bramble.packing.planes bramble.packing.hashed "
-    "bramble.packing.sparse "
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys bramble.fleet.ssh.watch "
-    "bramble.fleet.probe.survey bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.cameras "
-    "bramble.fleet.setup.elf bramble.fleet.setup.proof_model bramble.report.units bramble.report.fitting",
-    "bramble.packing.pack "
-    "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
-    "bramble.masks "
-    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh.jump bramble.fleet.ssh.files "
-    "bramble.fleet.agent_zip bramble.fleet.probe.describe bramble.fleet.findings.finding bramble.fleet.setup.target "
-    "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
-    "bramble.packing.shipped",
-    "bramble.fleet.release.coding bramble.fleet.ssh.login bramble.reporter bramble.low_rank bramble.rewire "
-    "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
-    "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.codebooks bramble.shadows bramble.hinge "
-    "bramble.resting bramble.regrow bramble.phases bramble.sharing bramble.fleet.ask bramble.fleet.probe.probe "
-    "bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
-    "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
-    "bramble.report.charts bramble.report.table",
-    "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
-    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead "
-    "bramble.fleet.ssh.connection bramble.density bramble.fleet.release.signing bramble.fleet.release.gate "
-    "bramble.fleet.release.kept bramble.fleet.release.send "
-    "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.report.facts bramble.report.page",
-    "bramble.quantization.graph bramble.quantization.grid bramble.quantization.flatbuffer",
-    "bramble.quantization.plain bramble.quantization.retie",
-    "bramble.quantization.fold bramble.quantization.places",
-    "bramble.quantization.simulate",
-    "bramble.quantization.ranges bramble.quantization.islands",
-    "bramble.quantization.export",
-    "bramble.quantization.prepare",
-    "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.choose "
-    "bramble.datasets bramble.scores bramble.shared_fit bramble.sensitivity bramble.surgeon "
-    "bramble.compress.train "
-    "bramble.compress.distill bramble.layers_table bramble.report.files",
-    "bramble.fleet.setup.setup "
-    "bramble.deploy bramble.compress.quantize bramble.compress.aware "
-    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head "
-    "bramble.compress.cluster bramble.compress.hash bramble.compress.vector bramble.compress.binarize",
-    "bramble.stages bramble.teachers",
+    "bramble bramble.compress bramble.errors bramble.events bramble.few_values bramble.few_values.codebooks "
+    "bramble.fleet bramble.fleet.agent_zip bramble.fleet.feed bramble.fleet.findings bramble.fleet.probe "
+    "bramble.fleet.probe.cameras bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.survey "
+    "bramble.fleet.release bramble.fleet.release.coding bramble.fleet.release.operators bramble.fleet.setup "
+    "bramble.fleet.setup.proof_model bramble.fleet.ssh bramble.fleet.ssh.words bramble.fleet.types "
+    "bramble.fleet.versions bramble.graph bramble.graph.copying bramble.graph.low_rank bramble.held "
+    "bramble.held.resting bramble.held.seen bramble.packing bramble.packing.cut bramble.packing.levels "
+    "bramble.packing.range_encoder bramble.parts bramble.places bramble.pruning bramble.quantization "
+    "bramble.quantization.flatbuffer bramble.quantization.grid bramble.report bramble.report.conditions "
+    "bramble.report.fitting bramble.report.units bramble.training bramble.training.hinge bramble.training.lesson "
+    "bramble.training.losses bramble.training.shift bramble.training.softmax bramble.tuning bramble_zoo "
+    "bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
+    "bramble.artifact bramble.cli.screen bramble.convert bramble.datasets.types bramble.few_values.shadows "
+    "bramble.fleet.ask bramble.fleet.findings.finding bramble.fleet.local bramble.fleet.probe.describe "
+    "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
+    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.graph.channels "
+    "bramble.graph.rewire bramble.held.masks bramble.packing.candidate bramble.packing.contents_table "
+    "bramble.recipe_sharing bramble.report.charts bramble.report.layer_table bramble.report.stage_table "
+    "bramble.report.verdict bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty "
+    "bramble.training.rates bramble.training.reporter",
+    "bramble.audit bramble.cli.lines bramble.datasets.digits bramble.datasets.download bramble.datasets.idx "
+    "bramble.evaluate bramble.fleet.findings.board bramble.fleet.inventory bramble.fleet.probe.probe "
+    "bramble.fleet.release.send bramble.fleet.release.signing bramble.fleet.setup.target bramble.fleet.ssh.keys "
+    "bramble.fleet.ssh.watch bramble.graph.constants bramble.graph.flatten bramble.graph.rebuild bramble.graph.widths "
+    "bramble.held.sharing bramble.held.zeros bramble.packing.hashed bramble.packing.planes bramble.packing.products "
+    "bramble.packing.sparse bramble.packing.standard bramble.pruning.layers_table bramble.pruning.regrow "
+    "bramble.pruning.scores bramble.pruning.sensitivity bramble.pruning.surgeon bramble.quantization.graph "
+    "bramble.quantization.retie bramble.recipe bramble.report.facts bramble.report.survey_table bramble.report.table "
+    "bramble.training.answers bramble.training.bn_stats bramble.training.trainer bramble.work",
+    "bramble.asked bramble.cli.many bramble.cli.one bramble.datasets.cifar10 bramble.datasets.fashion_mnist "
+    "bramble.datasets.folder bramble.datasets.mnist bramble.fleet.release.push bramble.fleet.selection "
+    "bramble.fleet.setup.runtimes bramble.fleet.setup.wheels bramble.fleet.ssh.files bramble.fleet.ssh.jump "
+    "bramble.origin bramble.packing.pack bramble.pruning.dead bramble.pruning.density bramble.pruning.phases "
+    "bramble.quantization.plain bramble.reading bramble.report.page bramble.training.fit",
+    "bramble.build_model bramble.cli.deploy_sh bramble.cli.init bramble.cli.options bramble.compress.distill "
+    "bramble.compress.factorize bramble.compress.head bramble.compress.prune bramble.compress.slim "
+    "bramble.compress.train bramble.datasets bramble.few_values.shared_fit bramble.fleet.findings.python "
+    "bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped bramble.quantization.fold "
+    "bramble.quantization.places bramble.report.files",
+    "bramble.bundle bramble.cli.board_groups bramble.cli.look bramble.compress.binarize bramble.compress.cluster "
+    "bramble.compress.hash bramble.compress.vector bramble.fleet.findings.findings bramble.fleet.setup.choose "
+    "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
+    "bramble.cli.inspect bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands "
+    "bramble.quantization.ranges",
+    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.quantization.export",
+    "bramble.cli.known bramble.quantization.prepare",
+    "bramble.cli.bench bramble.cli.probe bramble.cli.push bramble.cli.rollback bramble.cli.setup bramble.cli.verify "
+    "bramble.compress.aware bramble.compress.quantize",
+    "bramble.stages",
     "bramble.pipeline",
-    "bramble.cli.options bramble.cli.screen",
-    "bramble.cli.init bramble.cli.look bramble.cli.inspect bramble.cli.board bramble.cli.board_groups "
     "bramble.cli.build",
-    "bramble.cli.known bramble.cli.lines",
-    "bramble.cli.many bramble.cli.one",
-    "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup "
-    "bramble.cli.probe bramble.cli.deploy_sh",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",
@@ -147,6 +136,8 @@ THIRD_PARTY = {
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
     "bramble.tuning": "pydantic",
+    "bramble.training": "keras numpy",
+    "bramble.asked": "keras numpy",
     "bramble.reading": "pydantic",
     "bramble.places": "platformdirs",
     "bramble.datasets": "numpy",
@@ -156,34 +147,30 @@ THIRD_PARTY = {
     "bramble.bundle": "numpy",
     "bramble.packing": "numpy",
     "bramble.packing.cut": "numpy ai_edge_litert",
-    "bramble.fit": "keras numpy",
-    "bramble.reporter": "keras",
-    "bramble.low_rank": "numpy tensorly",
-    "bramble.rewire": "keras",
-    "bramble.channels": "keras numpy",
-    "bramble.copying": "keras",
-    "bramble.rebuild": "keras numpy",
-    "bramble.flatten": "keras",
-    "bramble.layers_table": "keras numpy",
-    "bramble.bn_stats": "keras numpy",
-    "bramble.constants": "keras numpy",
-    "bramble.dead": "keras numpy",
-    "bramble.masks": "keras numpy",
-    "bramble.sensitivity": "keras numpy",
-    "bramble.seen": "keras",
-    "bramble.resting": "keras",
-    "bramble.zeros": "keras numpy",
-    "bramble.sharing": "keras numpy",
-    "bramble.shared_fit": "keras numpy",
-    "bramble.codebooks": "numpy sklearn",
-    "bramble.shadows": "keras numpy",
-    "bramble.hinge": "keras",
+    "bramble.graph.low_rank": "numpy tensorly",
+    "bramble.graph.rewire": "keras",
+    "bramble.graph.channels": "keras numpy",
+    "bramble.graph.copying": "keras",
+    "bramble.graph.rebuild": "keras numpy",
+    "bramble.graph.flatten": "keras",
+    "bramble.pruning.layers_table": "keras numpy",
+    "bramble.graph.constants": "keras numpy",
+    "bramble.pruning.dead": "keras numpy",
+    "bramble.held.masks": "keras numpy",
+    "bramble.pruning.sensitivity": "keras numpy",
+    "bramble.held.seen": "keras",
+    "bramble.held.resting": "keras",
+    "bramble.held.zeros": "keras numpy",
+    "bramble.held.sharing": "keras numpy",
+    "bramble.few_values.shared_fit": "keras numpy",
+    "bramble.few_values.codebooks": "numpy sklearn",
+    "bramble.few_values.shadows": "keras numpy",
     "bramble.recipe_sharing": "pydantic",
-    "bramble.regrow": "keras numpy",
-    "bramble.phases": "keras",
-    "bramble.surgeon": "keras numpy",
-    "bramble.density": "keras numpy",
-    "bramble.scores": "keras numpy tensorflow",
+    "bramble.pruning.regrow": "keras numpy",
+    "bramble.pruning.phases": "keras",
+    "bramble.pruning.surgeon": "keras numpy",
+    "bramble.pruning.density": "keras numpy",
+    "bramble.pruning.scores": "keras numpy tensorflow",
     "bramble.convert": "keras numpy tensorflow",
     "bramble.build_model": "keras",
     "bramble.evaluate": "keras numpy",

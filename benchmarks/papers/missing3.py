@@ -28,10 +28,10 @@ from bramble.convert import convert
 from bramble.datasets import open_source
 from bramble.datasets.types import Dataset, split
 from bramble.evaluate import evaluate
-from bramble.fit import Lesson
 from bramble.pipeline import Options, trained
 from bramble.reading import read_recipe
 from bramble.recipe import Distill, Model
+from bramble.training.lesson import Lesson
 from bramble.work import Work
 from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import Pixels, TensorSpec

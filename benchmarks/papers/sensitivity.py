@@ -16,13 +16,13 @@ from experiments import HELD_OUT, LENET5, TRAIN5, made
 from run import tell
 from stats import RESULTS
 
-from bramble import scores
 from bramble.build_model import load_model
 from bramble.datasets import open_source
 from bramble.datasets.types import split
-from bramble.masks import prunable
+from bramble.held.masks import prunable
 from bramble.pipeline import Options, trained
-from bramble.sensitivity import scan
+from bramble.pruning import scores
+from bramble.pruning.sensitivity import scan
 from bramble_agent.wire import Pixels
 
 PICTURES = 5_000

@@ -233,6 +233,7 @@ class _Run:
 
     def stage(self, stage: Stage, previous: Artifact | None, teacher: Path | None, folder: Path) -> Facts:
         """Run one stage on the model of the artifact before it, or on the recipe's own model."""
+        from bramble.asked import Asked, asked
         from bramble.build_model import build_model, load_model, set_seed
         from bramble.stages import run_stage
         from bramble.work import Work
@@ -247,8 +248,10 @@ class _Run:
             model = build_model(self.recipe.model, self.folder, self.source.shape, len(self.source.labels))
         taught_by = load_model(teacher) if teacher else None
         work = Work(data, self.pixels, self.recipe.seed, self.on_event)
+        of = key_of(self.source.digest, self.recipe.data.held_out)
+        answers = asked(stage, taught_by, sha256_file(teacher), work, Asked(self.store, of)) if teacher else None
         try:
-            return run_stage(stage, model, taught_by, work, folder)
+            return run_stage(stage, model, taught_by, work, folder, answers)
         except TrainingDiverged as error:
             raise TrainingDiverged(f"stage {self._number} ({stage.do}): {error.message}", error.hint) from error
 

@@ -5,11 +5,13 @@ Adding a technique adds an arm to the ``match`` in ``run_stage``; mypy tells whi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from bramble.compress.aware import aware
 from bramble.compress.binarize import binarize
@@ -27,14 +29,15 @@ from bramble.compress.vector import vector
 from bramble.convert import convert
 from bramble.errors import IncompatibleError
 from bramble.evaluate import evaluate, evaluate_keras
-from bramble.fit import Lesson, ends_in_softmax
-from bramble.flatten import flatten
-from bramble.layers_table import as_facts, layer_rows
-from bramble.masks import prunable
-from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Train
+from bramble.graph.flatten import flatten
+from bramble.held.masks import prunable
+from bramble.held.sharing import shared_groups
+from bramble.pruning.layers_table import as_facts, layer_rows
+from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Train, tuning_of
 from bramble.recipe_sharing import Binarize, Cluster, Hash, Vector
-from bramble.sharing import shared_groups
 from bramble.tflite import deflated_bytes, read_graph
+from bramble.training.lesson import PLAIN, Lesson
+from bramble.training.softmax import ends_in_softmax
 from bramble.tuning import Taught
 from bramble.work import Work
 from bramble_agent.codec import encode
@@ -43,8 +46,17 @@ Facts = dict[str, Any]
 TABLED = 1_000  # held-out pictures for the activations of the table of layers
 
 
-def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, work: Work, folder: Path) -> Facts:
+def run_stage(
+    stage: Stage,
+    model: keras.Model,
+    teacher: keras.Model | None,
+    work: Work,
+    folder: Path,
+    answers: NDArray[np.float32] | None = None,
+) -> Facts:
     """Run ``stage`` on ``model``, write its files into ``folder`` and return its facts (JSON values).
+
+    ``answers`` are what the teacher says of all pictures (see ``training.answers``), where it was asked before.
 
     Models inside the model are laid open first. A stage that leaves a Keras model writes model.keras; quantize writes
     model.tflite and float.tflite. ``accuracy`` is on the held-out part; ``macs``, ``model_bytes`` and ``packed_bytes``
@@ -52,24 +64,24 @@ def run_stage(stage: Stage, model: keras.Model, teacher: keras.Model | None, wor
     file. ``shared`` tells of layers with shared values how many (by size: ±a is one) for how many weights, ``hashed``
     which seed and how many buckets they came from. Raises what the technique raises.
     """
-    model, teacher = flatten(model), flatten(teacher) if teacher is not None else None
+    model, lesson = flatten(model), _lesson(stage, teacher, answers)
     match stage:
         case Train():
             made = train(model, stage, work)
         case Distill():
-            made = distill(model, stage, work, _lesson(stage, teacher))
+            made = distill(model, stage, work, lesson)
         case Prune():
-            made = prune(model, stage, work, _lesson(stage, teacher))
+            made = prune(model, stage, work, lesson)
         case Slim():
-            made = slim(model, stage, work, _lesson(stage, teacher))
+            made = slim(model, stage, work, lesson)
         case Factorize():
-            made = factorize(model, stage, work, _lesson(stage, teacher))
+            made = factorize(model, stage, work, lesson)
         case Head():
-            made = head(model, stage, work, _lesson(stage, teacher))
+            made = head(model, stage, work, lesson)
         case Cluster() | Hash() | Vector() | Binarize():
-            made = _with_few_values(stage, model, work, _lesson(stage, teacher))
+            made = _with_few_values(stage, model, work, lesson)
         case Quantize():
-            return _lower(model, stage, work, folder, teacher)
+            return _lower(model, stage, work, folder, lesson)
         case _:
             assert_never(stage)
     facts = _keep(made, work, folder)
@@ -90,8 +102,8 @@ def _with_few_values(
             return binarize(model, stage, work, lesson)
 
 
-def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path, teacher: keras.Model | None) -> Facts:
-    trained = aware(model, stage, work, _lesson(stage.aware, teacher)) if stage.aware else None
+def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path, lesson: Lesson) -> Facts:
+    trained = aware(model, stage, work, lesson) if stage.aware else None
     made = quantize(model, stage, work, trained)
     (folder / "model.tflite").write_bytes(made.tflite)
     (folder / "float.tflite").write_bytes(made.float_tflite)
@@ -100,11 +112,16 @@ def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path, teache
     return {**facts, "layers": _layers(model, work)}
 
 
-def _lesson(stage: Distill | Taught, teacher: keras.Model | None) -> Lesson:
+def _lesson(stage: Stage, teacher: keras.Model | None, answers: NDArray[np.float32] | None) -> Lesson:
     """What the stage's teacher has to say."""
-    pairs = (stage.hints, stage.attention, stage.hint_weight) if isinstance(stage, Distill) else ({}, {}, 0.0)
-    hints, attention, weight = pairs
-    return Lesson(teacher, stage.temperature, stage.alpha, tuple(hints.items()), tuple(attention.items()), weight)
+    tuning = tuning_of(stage)
+    if teacher is None or not isinstance(tuning, Taught | Distill):
+        return PLAIN
+    lesson = Lesson(flatten(teacher), tuning.temperature, tuning.alpha, answers=answers)
+    if not isinstance(tuning, Distill):
+        return lesson
+    hints, attention = tuple(tuning.hints.items()), tuple(tuning.attention.items())
+    return replace(lesson, hints=hints, attention=attention, hint_weight=tuning.hint_weight)
 
 
 def _keep(model: keras.Model, work: Work, folder: Path) -> Facts:

@@ -22,10 +22,10 @@ class Table(BaseModel):
 
 
 class Augment(Table):
-    """Random changes to training pictures, by Keras' preprocessing layers."""
+    """Random changes to training pictures."""
 
-    shift: NotNegative = 0.0
-    """Shift by up to so many pixels in each direction."""
+    shift: Annotated[int, Field(ge=0)] = 0
+    """Shift by up to so many whole pixels in each direction."""
     rotate: NotNegative = 0.0
     """Rotate by up to so many degrees."""
     zoom: NotNegative = 0.0

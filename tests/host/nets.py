@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from bramble.copying import copy_weights
+from bramble.graph.copying import copy_weights
 
 
 def copied(model: keras.Model) -> keras.Model:

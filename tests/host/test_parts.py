@@ -32,7 +32,7 @@ CANNOT_CHANGE_A_RESULT = {
 QUANTIZATION = "export flatbuffer fold graph grid islands places plain prepare ranges retie simulate"
 OF_QUANTIZE = {  # bramble.stages calls these for the last stage only: the table of layers, the audit, the interpreter
     "bramble.compress.aware",
-    "bramble.layers_table",
+    "bramble.pruning.layers_table",
     *(f"bramble.quantization.{name}" for name in QUANTIZATION.split()),
     "bramble_agent.codec",
     "bramble_agent.runtime",

@@ -15,9 +15,10 @@ from bramble.datasets import digits
 from bramble.datasets.types import split
 from bramble.errors import RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson
 from bramble.reading import read_recipe
 from bramble.recipe import Distill
+from bramble.training.answers import ask
+from bramble.training.lesson import Lesson
 from bramble_agent.bundle import open_bundle
 from running import Run, run_pipeline
 
@@ -37,7 +38,9 @@ def test_a_recipe_beside_this_one_is_trained_found_again_and_heeded(write: Write
     pupil = write("pupil", "build", DISTILL.format("teacher.toml"))
     first = run_pipeline(pupil, runs_of(pupil))
     assert names(first) == ["train", "distill", *END]
-    assert notes(first) == ["teacher teacher:"]
+    (begins, asks) = notes(first)
+    assert begins == "teacher teacher:"
+    assert asks.startswith("asking the teacher once for all: 1 x ")
     assert not first.built.cached
     again = run_pipeline(pupil, runs_of(pupil))
     assert [found for _, found in again.stages] == [True] * 5
@@ -57,7 +60,9 @@ def taught(path: Path, teacher: keras.Model) -> keras.Model:
     set_seed(1)
     model = build_model(read.recipe.model, read.folder, (8, 8, 1), 10)
     how = Distill(**knobs, do="distill", teacher="given")
-    return distill(model, how, quiet(split(digits.source(), 0.1)), Lesson(teacher))
+    work = quiet(split(digits.source(), 0.1))
+    said = ask(teacher, 0, work.data, work.pixels, lambda _: None)
+    return distill(model, how, work, Lesson(teacher, answers=said))
 
 
 def kept(run: Run, name: str, parameters: int) -> keras.Model:
@@ -78,10 +83,7 @@ def test_assistants_are_trained_each_by_the_one_before(write: Write) -> None:
     pupil = write("pupil", "build", DISTILL.format("teacher.toml") + 'assistants = ["assistant.toml"]\n')
     run = run_pipeline(pupil, runs_of(pupil))
     assert names(run) == ["train", "distill", "distill", *END]
-    assert notes(run) == [
-        "teacher teacher:",
-        "teacher assistant:",
-    ]
+    assert [told for told in notes(run) if told.startswith("teacher ")] == ["teacher teacher:", "teacher assistant:"]
     assert all(found for _, found in run_pipeline(pupil, runs_of(pupil)).stages)
     sizes = {"teacher": 65 * 16 + 17 * 10, "assistant": 65 * 8 + 9 * 10, "pupil": 65 * 10}
     middle = taught(assistant, kept(run, "train", sizes["teacher"]))
@@ -212,3 +214,19 @@ def test_everything_one_after_the_other(write: Write, tmp_path: Path) -> None:
     assert scores.accuracy > 0.75
     assert scores.parameters == small
     assert run_pipeline(path, tmp_path / "runs").built.cached
+
+
+@pytest.mark.slow
+def test_a_teacher_is_asked_once_for_all_stages_and_seeds(write: Write) -> None:
+    """Two stages and another seed find the answers that the first stage asked for; too many variants are not asked."""
+    write("teacher", "wide", TRAIN)
+    stages = (DISTILL.format("teacher.toml"), 'do = "prune"\ndensity = 0.5\nepochs = 2\nteacher = "teacher.toml"\n')
+    pupil = write("pupil", "build", *stages)
+    asks = [told for told in notes(run_pipeline(pupil, runs_of(pupil))) if told.startswith("asking")]
+    assert len(asks) == 1
+    pupil.write_text(pupil.read_text().replace("epochs = 2", "epochs = 3"))
+    assert not [told for told in notes(run_pipeline(pupil, runs_of(pupil))) if told.startswith("asking")]
+    pupil.write_text(pupil.read_text().replace("epochs = 3", "epochs = 3\naugment = { shift = 1 }"))
+    run = run_pipeline(pupil, runs_of(pupil))
+    assert not [told for told in notes(run) if told.startswith("asking")]
+    assert ("distill", False) in run.stages

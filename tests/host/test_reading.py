@@ -155,7 +155,7 @@ ratio = 0.5                             # 28
         ("epochs = 2 ", "learning_rate", "stage.0.learning_rate", 12),
         ("epochs = 2 ", "l2", "stage.0.l2", 12),
         ("epochs = 2 ", "dropout", "stage.0.dropout", 12),
-        ("shift = 1 ", "shift", "stage.0.augment.shift", 14),
+        ("shift = 1 ", "rotate", "stage.0.augment.rotate", 14),
         ("accuracy = 0.9 ", "p50_ms", "budget.p50_ms", 35),
     ],
 )

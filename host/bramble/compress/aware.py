@@ -23,14 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.errors import IncompatibleError
-from bramble.fit import Lesson, fit
-from bramble.masks import prunable
+from bramble.held.masks import prunable
+from bramble.held.seen import View, own_kernel, seen_through
+from bramble.held.sharing import Groups, alike, shared_groups, sharing
 from bramble.quantization.export import Ready, tie, weighted
 from bramble.quantization.grid import fake, reduced_axes
 from bramble.quantization.prepare import prepare
 from bramble.recipe import Quantize
-from bramble.seen import View, own_kernel, seen_through
-from bramble.sharing import Groups, alike, shared_groups, sharing
+from bramble.training.fit import fit
+from bramble.training.lesson import Lesson
 from bramble.work import Work
 
 ops = keras.ops

@@ -21,19 +21,22 @@ from functools import partial
 import keras
 import numpy as np
 
-from bramble.bn_stats import reestimate
 from bramble.errors import RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson, ends_in_softmax, fit, with_dropout
-from bramble.hinge import SquareHinge
-from bramble.masks import prunable
+from bramble.few_values.shadows import Settled, Shadow, clipped, shadow, widen
+from bramble.few_values.shared_fit import demand_named
+from bramble.held.masks import prunable
+from bramble.held.seen import View, own_kernel, seen_through
+from bramble.held.sharing import shared_groups, sharing
+from bramble.held.zeros import alive
 from bramble.recipe_sharing import Binarize
-from bramble.seen import View, own_kernel, seen_through
-from bramble.shadows import Settled, Shadow, clipped, shadow, widen
-from bramble.shared_fit import demand_named
-from bramble.sharing import shared_groups, sharing
+from bramble.training.bn_stats import reestimate
+from bramble.training.dropout import with_dropout
+from bramble.training.fit import fit
+from bramble.training.hinge import SquareHinge
+from bramble.training.lesson import Lesson
+from bramble.training.softmax import ends_in_softmax
 from bramble.work import Work
-from bramble.zeros import alive
 
 MEASURED = 2_048  # training pictures for the statistics of batch norm
 

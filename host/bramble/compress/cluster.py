@@ -12,16 +12,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from bramble.codebooks import scalars, starts
 from bramble.events import Note
-from bramble.fit import Lesson, with_dropout
-from bramble.masks import prunable
+from bramble.few_values.codebooks import scalars, starts
+from bramble.few_values.shared_fit import demand_named, fit_shared, told
+from bramble.held.masks import prunable
+from bramble.held.seen import own_kernel
+from bramble.held.sharing import Groups
+from bramble.held.zeros import alive
 from bramble.recipe_sharing import Cluster
-from bramble.seen import own_kernel
-from bramble.shared_fit import demand_named, fit_shared, told
-from bramble.sharing import Groups
+from bramble.training.dropout import with_dropout
+from bramble.training.lesson import Lesson
 from bramble.work import Work
-from bramble.zeros import alive
 
 
 def cluster(model: keras.Model, how: Cluster, work: Work, lesson: Lesson) -> keras.Model:

@@ -19,9 +19,11 @@ import zlib
 
 import keras
 
-from bramble.copying import copy_adapted
-from bramble.fit import Lesson, fit, with_dropout
+from bramble.graph.copying import copy_adapted
 from bramble.recipe import Distill
+from bramble.training.dropout import with_dropout
+from bramble.training.fit import fit
+from bramble.training.lesson import Lesson
 from bramble.work import Work
 
 

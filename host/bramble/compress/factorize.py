@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from bramble.errors import RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson, fit, with_dropout
-from bramble.low_rank import split_kernel, split_matrix
+from bramble.graph.low_rank import split_kernel, split_matrix
+from bramble.graph.rewire import demand_plain, with_chains
+from bramble.held.zeros import alive
 from bramble.recipe import Factorize
-from bramble.rewire import demand_plain, with_chains
+from bramble.training.dropout import with_dropout
+from bramble.training.fit import fit
+from bramble.training.lesson import Lesson
 from bramble.work import Work
-from bramble.zeros import alive
 
 layers = keras.layers
 Parts = dict[str, NDArray[np.float64]]

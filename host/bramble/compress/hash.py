@@ -17,12 +17,13 @@ import numpy as np
 
 from bramble.errors import RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson, with_dropout
-from bramble.masks import prunable
+from bramble.few_values.shared_fit import demand_named, fit_shared, tell_zeros_lost, told
+from bramble.held.masks import prunable
+from bramble.held.seen import own_kernel
+from bramble.held.sharing import Groups
 from bramble.recipe_sharing import Hash
-from bramble.seen import own_kernel
-from bramble.shared_fit import demand_named, fit_shared, tell_zeros_lost, told
-from bramble.sharing import Groups
+from bramble.training.dropout import with_dropout
+from bramble.training.lesson import Lesson
 from bramble.work import Work
 from bramble_agent.xxh32 import xxh32
 

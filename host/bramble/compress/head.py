@@ -16,10 +16,13 @@ from typing import Any
 import keras
 
 from bramble.errors import RecipeError
-from bramble.fit import Lesson, ends_in_softmax, fit, with_dropout
+from bramble.graph.rewire import demand_plain
+from bramble.held.resting import resting
 from bramble.recipe import Head
-from bramble.resting import resting
-from bramble.rewire import demand_plain
+from bramble.training.dropout import with_dropout
+from bramble.training.fit import fit
+from bramble.training.lesson import Lesson
+from bramble.training.softmax import ends_in_softmax
 from bramble.work import Work
 
 layers = keras.layers

@@ -16,23 +16,25 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from bramble import scores
 from bramble.datasets.types import Images
-from bramble.dead import without_dead
-from bramble.density import Course, targets
 from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson, dropout_rates, fit, with_dropout, with_rates
-from bramble.masks import Masks, Ramp, Scores, masked, prunable, put, set_masks
-from bramble.phases import Phase, phases
+from bramble.held.masks import Masks, Ramp, Scores, masked, prunable, put, set_masks
+from bramble.held.resting import resting
+from bramble.held.sharing import shared_groups
+from bramble.held.zeros import alive
+from bramble.pruning import scores
+from bramble.pruning.dead import without_dead
+from bramble.pruning.density import Course, targets
+from bramble.pruning.phases import Phase, phases
+from bramble.pruning.regrow import SETTLED, regrowing, with_margin
+from bramble.pruning.sensitivity import allocate, scan
+from bramble.pruning.surgeon import Surgeon
 from bramble.recipe import Prune
-from bramble.regrow import SETTLED, regrowing, with_margin
-from bramble.resting import resting
-from bramble.sensitivity import allocate, scan
-from bramble.sharing import shared_groups
-from bramble.surgeon import Surgeon
+from bramble.training.dropout import dropout_rates, with_dropout, with_rates
+from bramble.training.fit import fit
+from bramble.training.lesson import Lesson
 from bramble.work import Work
-from bramble.zeros import alive
 
 UPDATES = 60  # how often the masks change on the ramp
 REGROWTHS = 200  # and how often with regrowth, after the ramp too

@@ -15,16 +15,18 @@ import numpy as np
 from keras.layers import BatchNormalization
 from numpy.typing import NDArray
 
-from bramble import scores
-from bramble.bn_stats import reestimate
-from bramble.channels import Channels, explain, trace
 from bramble.datasets.types import Images
 from bramble.errors import RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson, fit, with_dropout
-from bramble.rebuild import without
+from bramble.graph.channels import Channels, explain, trace
+from bramble.graph.rebuild import without
+from bramble.graph.widths import Sets, groups_left, named
+from bramble.pruning import scores
 from bramble.recipe import Slim
-from bramble.widths import Sets, groups_left, named
+from bramble.training.bn_stats import reestimate
+from bramble.training.dropout import with_dropout
+from bramble.training.fit import fit
+from bramble.training.lesson import Lesson
 from bramble.work import Work
 
 SCORED = 2_048  # training pictures that gradients and statistics are taken on

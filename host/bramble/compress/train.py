@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import keras
 
-from bramble.fit import fit, with_dropout
 from bramble.recipe import Train
+from bramble.training.dropout import with_dropout
+from bramble.training.fit import fit
 from bramble.work import Work
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from bramble.codebooks import vectors
 from bramble.errors import RecipeError
 from bramble.events import Note
-from bramble.fit import Lesson, with_dropout
+from bramble.few_values.codebooks import vectors
+from bramble.few_values.shared_fit import demand_named, fit_shared, tell_zeros_lost, told
+from bramble.held.sharing import Groups
 from bramble.recipe_sharing import Vector
-from bramble.shared_fit import demand_named, fit_shared, tell_zeros_lost, told
-from bramble.sharing import Groups
+from bramble.training.dropout import with_dropout
+from bramble.training.lesson import Lesson
 from bramble.work import Work
 
 

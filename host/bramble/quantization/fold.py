@@ -18,8 +18,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from bramble.channels import nodes
 from bramble.errors import IncompatibleError
+from bramble.graph.channels import nodes
 from bramble.quantization.graph import Copies, calls, consumers, rebuilt
 from bramble.quantization.plain import WEIGHTED
 

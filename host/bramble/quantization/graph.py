@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from bramble.channels import nodes
-from bramble.copying import copy_weights
+from bramble.graph.channels import nodes
+from bramble.graph.copying import copy_weights
 
 Call = Callable[[str, Any, tuple[Any, ...], dict[str, Any]], Any]
 

@@ -4,7 +4,9 @@
 
 It is the converter's own rule. A kernel that lies on this grid already comes out of the converter with these very
 integers; on a wider grid (clipping ranges, moving averages) nearly all of them would differ. So: clip, never widen.
-Depthwise kernels have a scale for each of their output channels too. A channel of zeros has scale 1.
+Depthwise kernels have a scale for each of their output channels too. A channel of zeros has scale 1. So
+has a withered one (a penalty does that to dead units), of weights below 1/4096 of the kernel's largest: it rounds to
+zeros. Its sums would be far below a step of the layer's output, and its bias too large for an integer of such steps.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = 127
+WITHERED = 1 / 4096
 Integers = NDArray[np.int8]
 Scales = NDArray[np.float32]
 
@@ -31,9 +34,9 @@ def reduced_axes(layer: Any) -> tuple[int, ...]:
 
 
 def scales(kernel: NDArray[Any], axes: tuple[int, ...]) -> Scales:
-    """max|w|/127 over ``axes`` (kept as 1); 1 for zeros alone."""
+    """max|w|/127 over ``axes`` (kept as 1); 1 for zeros and withered channels."""
     most = np.abs(np.asarray(kernel, np.float64)).max(axes, keepdims=True)
-    return np.where(most > 0, most / LEVELS, 1.0).astype(np.float32)
+    return np.where(most > WITHERED * most.max(), most / LEVELS, 1.0).astype(np.float32)
 
 
 def integers(kernel: NDArray[Any], steps: Scales) -> Integers:
@@ -52,5 +55,5 @@ def fake(kernel: Any, axes: tuple[int, ...]) -> Any:
     """``on_grid`` in the backend's operations, for views of kernels (``seen.seen_through``) while training."""
     ops = keras.ops
     most = ops.max(ops.abs(kernel), axes, keepdims=True)
-    steps = ops.where(most > 0, most / LEVELS, 1.0)
+    steps = ops.where(most > WITHERED * ops.max(most), most / LEVELS, 1.0)
     return ops.round(kernel / steps) * steps

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from bramble.channels import nodes
+from bramble.graph.channels import nodes
 from bramble.quantization.flatbuffer import add_buffer, packed, unpacked
 from bramble.quantization.graph import Copies, rebuilt
 from bramble.quantization.places import fusable

@@ -1,4 +1,4 @@
-"""Han's table of layers as a person reads it: what is kept of each, and the work left (``bramble.layers_table``)."""
+"""Han's table of layers as a person reads it: what is kept of each, and the work left."""
 
 from __future__ import annotations
 

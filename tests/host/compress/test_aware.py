@@ -14,13 +14,13 @@ from bramble.compress.aware import Best, aware
 from bramble.compress.quantize import quantize
 from bramble.compress.train import train
 from bramble.datasets.types import Dataset, Images
-from bramble.fit import PLAIN, Lesson
 from bramble.quantization.export import export
 from bramble.quantization.prepare import prepare
 from bramble.quantization.simulate import FakeQuant
 from bramble.recipe import Quantize, Train
 from bramble.stages import run_stage
 from bramble.tflite import read_graph
+from bramble.training.lesson import PLAIN, Lesson
 
 from ..conftest import quiet
 from ..nets import copied

@@ -15,13 +15,13 @@ from bramble.compress.prune import prune
 from bramble.datasets.types import Dataset
 from bramble.errors import RecipeError
 from bramble.events import EpochEnded, Event, Note
-from bramble.fit import PLAIN
-from bramble.hinge import SquareHinge
-from bramble.masks import prunable
+from bramble.few_values.shadows import clipped, shadow, widen
+from bramble.held.masks import prunable
+from bramble.held.seen import seen_through
 from bramble.recipe import Prune
 from bramble.recipe_sharing import Binarize
-from bramble.seen import seen_through
-from bramble.shadows import clipped, shadow, widen
+from bramble.training.hinge import SquareHinge
+from bramble.training.lesson import PLAIN
 from bramble.work import Work
 
 from ..conftest import GRAY8, quiet

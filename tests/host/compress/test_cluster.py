@@ -14,11 +14,11 @@ from bramble.compress.prune import prune
 from bramble.datasets.types import Dataset
 from bramble.errors import RecipeError, UsageError
 from bramble.events import EpochEnded, Event, Note
-from bramble.fit import PLAIN, Lesson
-from bramble.masks import prunable
+from bramble.held.masks import prunable
+from bramble.held.sharing import shared_groups
 from bramble.recipe import Prune
 from bramble.recipe_sharing import Cluster
-from bramble.sharing import shared_groups
+from bramble.training.lesson import PLAIN, Lesson
 from bramble.work import Work
 from bramble_zoo import resnet8
 

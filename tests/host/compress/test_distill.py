@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from bramble.compress.distill import distill
 from bramble.datasets.types import Dataset, Images
 from bramble.errors import RecipeError, UsageError
-from bramble.fit import Lesson
 from bramble.recipe import Distill
+from bramble.training.lesson import Lesson
 from bramble_zoo import digits_cnn
 
 from ..conftest import quiet

@@ -16,11 +16,11 @@ from bramble.compress.prune import prune
 from bramble.datasets.types import Dataset
 from bramble.errors import RecipeError
 from bramble.events import EpochEnded, Event, Note
-from bramble.fit import PLAIN
-from bramble.masks import prunable
+from bramble.held.masks import prunable
 from bramble.recipe import Prune, Recipe
 from bramble.recipe_sharing import Hash
 from bramble.stages import run_stage
+from bramble.training.lesson import PLAIN
 from bramble.work import Work
 from bramble_zoo import lenet300
 

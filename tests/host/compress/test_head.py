@@ -13,8 +13,9 @@ from bramble.compress.quantize import quantize
 from bramble.datasets.types import Dataset
 from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import EpochEnded, Event
-from bramble.fit import PLAIN, Lesson, ends_in_softmax
 from bramble.recipe import Head, Quantize
+from bramble.training.lesson import PLAIN, Lesson
+from bramble.training.softmax import ends_in_softmax
 from bramble.work import Work
 from bramble_zoo import digits_cnn, lenet300, resnet8
 

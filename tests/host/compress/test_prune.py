@@ -15,10 +15,10 @@ from bramble.compress.prune import prune
 from bramble.datasets.types import Dataset, Images
 from bramble.errors import RecipeError
 from bramble.events import EpochEnded, Event, Note
-from bramble.fit import PLAIN, Lesson
-from bramble.masks import prunable
+from bramble.held.masks import prunable
+from bramble.pruning.sensitivity import allocate, scan
 from bramble.recipe import Prune
-from bramble.sensitivity import allocate, scan
+from bramble.training.lesson import PLAIN, Lesson
 from bramble.work import Work
 from bramble_zoo import lenet300
 

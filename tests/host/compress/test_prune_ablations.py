@@ -11,7 +11,7 @@ from keras import layers
 
 from bramble.compress.prune import prune
 from bramble.datasets.types import Dataset
-from bramble.fit import PLAIN
+from bramble.training.lesson import PLAIN
 
 from ..conftest import quiet
 from ..nets import copied

@@ -12,8 +12,8 @@ from keras import layers
 from bramble.compress.prune import prune
 from bramble.datasets.types import Dataset
 from bramble.errors import UsageError
-from bramble.fit import PLAIN
 from bramble.recipe import Prune
+from bramble.training.lesson import PLAIN
 from bramble_zoo import lenet300
 
 from ..conftest import quiet

@@ -14,8 +14,8 @@ from bramble.compress.slim import slim
 from bramble.datasets.types import Dataset, Images
 from bramble.errors import IncompatibleError, RecipeError, UsageError
 from bramble.events import EpochEnded, Event
-from bramble.fit import PLAIN, Lesson
 from bramble.recipe import Slim
+from bramble.training.lesson import PLAIN, Lesson
 from bramble.work import Work
 from bramble_agent.wire import Pixels
 from bramble_zoo import digits_cnn, resnet8

@@ -10,7 +10,7 @@ from keras import layers
 
 from bramble.datasets.types import Dataset
 from bramble.errors import RecipeError
-from bramble.fit import Lesson
+from bramble.training.lesson import Lesson
 
 from ..nets import chain, scrambled, tricky, widths
 from .test_slim import how, kept, of_two, told, zero_shot

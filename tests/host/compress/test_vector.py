@@ -12,8 +12,8 @@ from bramble.compress.vector import vector
 from bramble.datasets.types import Dataset
 from bramble.errors import RecipeError
 from bramble.events import EpochEnded, Event, Note
-from bramble.fit import PLAIN
 from bramble.recipe_sharing import Vector
+from bramble.training.lesson import PLAIN
 from bramble.work import Work
 from bramble_zoo import lenet300
 

@@ -85,6 +85,21 @@ def test_channel_of_zeros_with_a_bias() -> None:
     assert np.abs(answers(made.tflite, given)[0] - np.asarray(model(given))).max() < 2 * step
 
 
+def test_withered_channels() -> None:
+    """Channels of weights from 1 down to 1e-12, with biases, come out of the converter with our integers and scales."""
+    pixels = keras.Input((8, 8, 3))
+    x = layers.Dense(13, activation="relu", name="first")(layers.Flatten()(pixels))
+    model = scrambled(keras.Model(pixels, layers.Dense(4)(x)))
+    kernel = np.asarray(model.get_layer("first").kernel)
+    model.get_layer("first").kernel.assign(kernel / np.abs(kernel).max(0) * 10.0 ** -np.arange(13))
+    made = exported(model, pictures())
+    (held,) = (one for one in read_graph(made.tflite).weights() if one.shape == (13, 192))
+    ours = made.kernels["first"]
+    assert np.array_equal(held.value, ours.integers)
+    assert np.array_equal(np.float32(held.scales)[:4], ours.scales.ravel()[:4])
+    assert np.abs(ours.integers).max(1).tolist() == [127] * 4 + [0] * 9
+
+
 def test_file_holds_nothing_twice() -> None:
     """Short names, zero points once, no signature: a dense layer of 8 x 4 is little more than its numbers."""
     rows = keras.Input((8,), name="rows")

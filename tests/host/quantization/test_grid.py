@@ -62,3 +62,14 @@ def test_grid_is_its_own_grid() -> None:
     assert np.abs(once - kernel).max() <= steps.max() / 2 * 1.001
     assert np.array_equal(integers(once, scales(once, (0, 1, 2))), integers(kernel, steps))
     assert np.allclose(np.asarray(fake(keras.ops.convert_to_tensor(kernel), (0, 1, 2))), once, atol=1e-6)
+
+
+def test_withered_channel() -> None:
+    """A channel of less than 1/4096 of the largest weight is zeros; one just above keeps all its steps."""
+    kernel = np.array([[1.0, 1.01 / 4096, 0.99 / 4096], [-0.5, 0.0, 1e-12]], np.float32)
+    steps = scales(kernel, (0,))
+    assert steps[0].tolist() == pytest.approx([1 / 127, 1.01 / 4096 / 127, 1.0])
+    assert integers(kernel, steps).tolist() == [[127, 127, 0], [-64, 0, 0]]
+    once = on_grid(kernel, (0,))
+    assert np.array_equal(integers(once, scales(once, (0,))), integers(kernel, steps))
+    assert np.allclose(np.asarray(fake(keras.ops.convert_to_tensor(kernel), (0,))), once, rtol=1e-5, atol=0)
