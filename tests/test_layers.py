@@ -41,7 +41,8 @@ HOST_FLOORS = (
     "bramble.quantization.flatbuffer bramble.quantization.grid bramble.report bramble.report.conditions "
     "bramble.report.fitting bramble.report.units bramble.training bramble.training.hinge bramble.training.lesson "
     "bramble.training.losses bramble.training.shift bramble.training.softmax bramble.tuning bramble_zoo "
-    "bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
+    "bramble_zoo.digits_cnn bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet "
+    "bramble_zoo.resnet8",
     "bramble.artifact bramble.cli.screen bramble.convert bramble.datasets.types bramble.few_values.shadows "
     "bramble.fleet.ask bramble.fleet.findings.finding bramble.fleet.local bramble.fleet.probe.describe "
     "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
@@ -179,6 +180,10 @@ THIRD_PARTY = {
     "bramble.quantization.flatbuffer": "ai_edge_litert flatbuffers keras numpy",
     "bramble.quantization.islands": "ai_edge_litert keras numpy",
     "bramble.stages": "keras numpy",
+    "bramble.doctor": "numpy",
+    "bramble.doctor.patient": "keras numpy",
+    "bramble.doctor.taps": "ai_edge_litert numpy",
+    "bramble.old_configs": "keras",
     "bramble.pipeline": "keras numpy",
     "bramble.fleet.release.coding": "numpy",
     "bramble.fleet.setup.elf": "elftools",
@@ -190,6 +195,7 @@ THIRD_PARTY = {
     "bramble.report.fitting": "rich",
     "bramble.report.stage_table": "rich",
     "bramble.report.layer_table": "rich",
+    "bramble.report.doctor_table": "rich",
     "bramble.report.survey_table": "rich",
     "bramble.report.charts": "matplotlib numpy",
     "bramble.report.page": "jinja2 markupsafe",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import keras
@@ -15,7 +16,14 @@ from bramble.recipe import Recipe
 
 RECIPES = sorted(Path(str(resources.files("bramble_zoo"))).glob("recipes/*.toml"))
 SHAPES = {"digits": (8, 8, 1), "mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
-MODELS = {"digits_cnn": "digits", "lenet300": "mnist", "lenet5": "mnist", "resnet8": "cifar10"}
+MODELS = {
+    "digits_cnn": "digits",
+    "lenet300": "mnist",
+    "lenet5": "mnist",
+    "ds_cnn": "fashion_mnist",
+    "mobilenet": "cifar10",
+    "resnet8": "cifar10",
+}
 
 # By hand, kernels + biases; batch normalization has four numbers a channel, two of them learned.
 DIGITS_CNN = (9 * 16 + 16) + (9 * 16 * 32 + 32) + (2 * 2 * 32 * 32 + 32) + (32 * 10 + 10)
@@ -41,6 +49,23 @@ def build(name: str) -> keras.Model:
 def test_parameters(name: str, published: int, by_hand: int) -> None:
     """The number of parameters is the published one, and the layers' sum."""
     assert build(name).count_params() == published == by_hand
+
+
+def test_parameters_of_ds_cnn() -> None:
+    """A convolution of 64, four times a depthwise and a 1 x 1 one, nine norms, one dense layer."""
+    convolutions = 9 * 64 + 4 * (9 * 64 + 64 * 64)
+    assert build("ds_cnn").count_params() == 22_218 == convolutions + 9 * 4 * 64 + 64 * 10 + 10
+
+
+def test_parameters_of_mobilenet() -> None:
+    """Thirteen blocks a quarter as wide; all but the dense layer are the paper's at alpha 0.25."""
+    widths = [8, 16, 32, 32, 64, 64, 128, 128, 128, 128, 128, 128, 256, 256]
+    total = 9 * 3 * 8 + 4 * 8
+    for before, after in pairwise(widths):
+        total += 9 * before + 4 * before + before * after + 4 * after
+    assert build("mobilenet").count_params() == 221_114 == total + 256 * 10 + 10
+    published = keras.applications.MobileNet((96, 96, 3), 0.25, weights=None, include_top=False)
+    assert total == published.count_params()
 
 
 def test_parameters_of_resnet8() -> None:

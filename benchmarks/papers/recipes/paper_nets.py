@@ -45,6 +45,16 @@ def binary_1024(input_shape: Shape, classes: int) -> keras.Model:
     return keras.Model(pixels, x, name="binary_1024")
 
 
+def small_cnn(input_shape: Shape, classes: int) -> keras.Model:
+    """For MNIST in a few kilobytes: three 3 x 3 convolutions without norms, halved after each, and a dense layer."""
+    x = pixels = keras.Input(input_shape)
+    for name, width in (("conv1", 16), ("conv2", 32), ("conv3", 32)):
+        x = layers.Conv2D(width, 3, padding="same", activation="relu", name=name)(x)
+        x = layers.MaxPooling2D()(x)
+    x = layers.Dropout(0.0)(layers.Flatten()(x))
+    return keras.Model(pixels, layers.Dense(classes, name="fc")(x), name="small_cnn")
+
+
 def plain_2(input_shape: Shape, classes: int) -> keras.Model:
     """Mirzadeh's plain CNN (1902.03393) with 2 convolutions, narrow."""
     return _plain(input_shape, classes, (8,), (8,))
