@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from quarter import table as quarter
 from rich.console import Console
 
 from bramble.report.table import render
@@ -39,6 +40,7 @@ def main() -> None:
         "papers": papers(),
         "arm": arm(),
         "peers": peers(),
+        "quarter": quarter(),
     }
     stale = []
     for name in FILES:
@@ -138,10 +140,10 @@ def claims(reports: dict[str, Report]) -> str:
     shipped, size = resnet["accuracy"]["shipped"], resnet["size"]["model_bytes"]
     rows.append(
         _claim(
-            "ResNet-8 pretrained, int8 on CIFAR-10", "≥ 86.90 %", _known(shipped, resnet["accuracy"]), shipped >= 0.869
+            "ResNet-8 pretrained, int8 on CIFAR-10", "≥ 87.10 %", _known(shipped, resnet["accuracy"]), shipped >= 0.871
         )
     )
-    rows.append(_claim("ResNet-8 pretrained, int8 file", "≤ 98,496 B", f"{size:,} B", size <= 98_496))
+    rows.append(_claim("ResNet-8 pretrained, int8 file", "≤ 95,568 B", f"{size:,} B", size <= 95_568))
     return "\n".join(rows)
 
 

@@ -11,6 +11,7 @@ from energy import joules, stored, watts
 from experiments import DISTILLED_BY, FIVE, LENET5_WEIGHTS, LOW
 from few_values import binaryconnect, codebooks, deep, hashednets
 from lines import Claim, above, at_least, difference, judged, no_worse, not_run
+from lowered import depthwise, orders
 from stats import MODELS, RESULTS, Interval, Run, errors, less_error, runs_of, spread
 
 from bramble.tflite import read_graph
@@ -250,6 +251,8 @@ def all_claims() -> Iterator[Claim]:
         binaryconnect,
         hashednets,
         codebooks,
+        depthwise,
+        orders,
     )
     for group in groups:
         yield from group()
