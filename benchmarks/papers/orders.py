@@ -53,7 +53,7 @@ SHIFT: dict[str, Any] = {"augment": {"shift": 1}}
 GENTLY = {**FASTER, **SHIFT, "learning_rate": 1e-3}
 FIRST = Train.model_validate({"do": "train", "epochs": 6, **FASTER, **SHIFT})
 TAUGHT = Distill.model_validate({"do": "distill", "teacher": "", "epochs": EPOCHS, **GENTLY})
-NARROW = {"conv1": 12, "conv2": 20, "conv3": 20}
+NARROW = {"conv1": 12, "conv2": 22, "conv3": 22}
 SLIM = Slim.model_validate({"do": "slim", "widths": NARROW, "epochs": EPOCHS // 2, **GENTLY})
 PRUNE = Prune.model_validate({"do": "prune", "density": 0.5, "epochs": EPOCHS // 2, **GENTLY})
 LOWER = Quantize(do="quantize")
