@@ -23,7 +23,8 @@ from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_STAGE
 from bramble.reading import ReadRecipe, read_recipe
-from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, tuning_of
+from bramble.recipe import TRAINED, Distill, Recipe, Stage, tuning_of
+from bramble.recipe_quantize import Quantize
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
 from bramble.tuning import SELF, Taught
 from bramble_agent.digest import sha256_file

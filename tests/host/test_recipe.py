@@ -7,7 +7,8 @@ from typing import Any
 import pydantic
 import pytest
 
-from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Recipe, Slim, Train
+from bramble.recipe import Distill, Factorize, Head, Prune, Recipe, Slim, Train
+from bramble.recipe_quantize import Quantize
 
 TRAIN: dict[str, Any] = {"do": "train"}
 DISTILL: dict[str, Any] = {"do": "distill", "teacher": "lenet5-int8"}

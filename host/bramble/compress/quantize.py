@@ -23,7 +23,7 @@ from bramble.convert import convert
 from bramble.errors import AuditError
 from bramble.quantization.export import Exported, Ready, export
 from bramble.quantization.prepare import FLOAT, calibration_pictures, prepare
-from bramble.recipe import Quantize
+from bramble.recipe_quantize import Quantize
 from bramble.tflite import read_graph
 from bramble.work import Work
 from bramble_agent import runtime

@@ -12,7 +12,7 @@ import pytest
 from bramble.compress.quantize import Quantized, quantize
 from bramble.datasets.types import Dataset, Images
 from bramble.errors import AuditError, DataError
-from bramble.recipe import Quantize
+from bramble.recipe_quantize import Quantize
 from bramble.tflite import Tensor, read_graph
 from bramble_agent import runtime
 
