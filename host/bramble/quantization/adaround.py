@@ -37,7 +37,7 @@ from bramble.work import Work
 Array = NDArray[np.float32]
 STEPS, ROWS = 5_000, 256
 POSITIONS, VALUES = 16_384, 2**25  # rows a layer is fitted on at most, and values they may hold
-WIDE, LOW, WEIGHT, RATE = 1.2, -0.1, 3.0, 2e-2  # ζ − γ, γ, λ, Adam's rate
+WIDE, LOW, WEIGHT, RATE = 1.2, -0.1, 1.0, 2e-2  # ζ − γ, γ, λ, Adam's rate
 WARM, FIRST, LAST = 0.2, 20.0, 2.0  # share of steps without λ; β
 EXACT = 1e-3  # of a step: a weight this near to the grid lies on it
 
@@ -55,8 +55,9 @@ class Task:
     least: float  # 0 or −inf
 
     def error(self, whole: Array) -> float:
-        """The mean squared error of the answers, with these integers."""
-        return float(np.square(self.given(self.rows, whole * self.steps) - self.answers).sum(0).mean())
+        """The squared error of a position's answers in the mean, with these integers."""
+        wrong = np.square(self.given(self.rows, whole * self.steps) - self.answers)
+        return float(wrong.sum((0, 2)).mean())
 
     def given(self, rows: Array, kernel: Array) -> Array:
         """What the layer gives."""
