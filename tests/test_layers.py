@@ -49,7 +49,7 @@ HOST_FLOORS = (
     "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.graph.channels "
     "bramble.graph.rewire bramble.held.masks bramble.packing.candidate bramble.packing.contents_table "
-    "bramble.recipe_quantize bramble.recipe_sharing bramble.report.charts bramble.report.layer_table "
+    "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.charts bramble.report.layer_table "
     "bramble.report.stage_table "
     "bramble.report.verdict bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty "
     "bramble.training.rates bramble.training.reporter",
@@ -182,6 +182,7 @@ THIRD_PARTY = {
     "bramble.evaluate": "keras numpy",
     "bramble.compress": "keras numpy",
     "bramble.quantization": "keras numpy",
+    "bramble.quantization.ai_edge": "ai_edge_litert ai_edge_quantizer numpy",
     "bramble.quantization.adaround": "keras numpy threadpoolctl",
     "bramble.quantization.flatbuffer": "ai_edge_litert flatbuffers keras numpy",
     "bramble.quantization.islands": "ai_edge_litert keras numpy",

@@ -68,6 +68,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.compress.aware",
         "bramble.pruning.layers_table",
         "bramble.quantization.adaround",
+        "bramble.quantization.ai_edge",
         "bramble.quantization.bias_correction",
         "bramble.quantization.equalize",
         "bramble.quantization.export",

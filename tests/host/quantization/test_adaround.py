@@ -60,8 +60,10 @@ def way_gone(tasks: list[Task]) -> float:
 
 @pytest.mark.parametrize(("least", "most"), [(-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)])
 def test_near_the_best_of_all_roundings(least: float, most: float) -> None:
-    """All 2⁶ roundings tried one by one: from the nearest it goes two fifths of the way to the
-    best or more (ten layers, errors summed; a relaxation of so few weights ends in local minima)."""
+    """All 2⁶ roundings tried one by one: from nearest to the best it goes two fifths of the way or more.
+
+    Errors of ten layers are summed; a relaxation of so few weights ends in local minima.
+    """
     assert way_gone([task(seed, least, most) for seed in range(10)]) > 0.4
 
 
