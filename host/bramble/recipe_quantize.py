@@ -30,7 +30,7 @@ class Quantize(Table):
     scheme: Literal["float32", "float16", "dynamic", "int8", "int16x8"] = "int8"
     backend: Literal["bramble", "ai-edge-quantizer"] = "bramble"
     """Who lowers int8, int16x8 and dynamic: Bramble's own exporter (int8) and TFLite's converter, or Google's
-    ai-edge-quantizer, a second opinion from the float32 file by its own min-max calibration
+    ai-edge-quantizer, a second opinion from the float32 file with its own calibration
     (pip install 'bramble-edge[ai-edge-quantizer]')."""
     calibration: AtLeastOne = 500
     """How many training pictures set the ranges of the activations (int8, int16x8), and the repairs below."""

@@ -1,8 +1,8 @@
 """Google's ai-edge-quantizer as a second backend: its own way from the float32 .tflite, for who wants a second opinion.
 
-It is an extra of the installation, and is imported only here, when it is asked for. Ranges are its own min-max over the
-calibration pictures; kernels have one symmetric scale a channel, max|w_c|/127, as ours. What comes out is audited like
-everything else.
+It is an extra of the installation, and is imported only here, when it is asked for. Its ranges are its own: a moving
+average (0.95) of the calibration pictures' ends, one picture at a time. Kernels have one symmetric scale a channel,
+max|w_c|/127, as ours. What comes out is audited like everything else.
 """
 
 from __future__ import annotations
