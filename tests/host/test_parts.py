@@ -42,6 +42,8 @@ NOT_COMPUTED_WITH = {
     "pydantic",  # reads recipes
     "PIL",  # pixels of boards; a data set's pictures have a digest of their own
     "tflite_runtime",  # the interpreter on old boards
+    "threadpoolctl",  # how many threads, not what they compute
+    "ai_edge_quantizer",  # its version is in the key where a stage asks for it: see ai_edge.needed
 }
 
 

@@ -60,6 +60,13 @@ def test_missing_package_is_told_before_any_work(write: Write, tmp_path: Path, m
     assert told == []
 
 
+def test_its_version_is_part_of_what_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that asks for it is made anew by another version; one of our own backend does not look."""
+    monkeypatch.setattr(metadata, "version", lambda name: {"ai-edge-quantizer": "9.8"}[name])
+    assert needed("ai-edge-quantizer") == ("9.8",)
+    assert needed("bramble") == needed("") == ()
+
+
 @installed
 def test_a_refused_model_is_told(lowered: Callable[[str], Quantized], monkeypatch: pytest.MonkeyPatch) -> None:
     """What it raises becomes an error of ours, in one line."""
