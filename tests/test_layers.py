@@ -49,8 +49,8 @@ HOST_FLOORS = (
     "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.graph.channels "
     "bramble.graph.rewire bramble.held.masks bramble.packing.candidate bramble.packing.contents_table "
-    "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.charts bramble.report.layer_table "
-    "bramble.report.stage_table "
+    "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.charts "
+    "bramble.report.layer_table bramble.report.stage_table "
     "bramble.report.verdict bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty "
     "bramble.training.rates bramble.training.reporter",
     "bramble.audit bramble.cli.lines bramble.datasets.digits bramble.datasets.download bramble.datasets.idx "
