@@ -6,7 +6,7 @@ The net is MLPerf Tiny's pretrainedResnet.h5. Each arm is lowered once a seed, w
 and answers the 5,000 training pictures that no calibration sees. The net itself was trained on them, so the float
 model's accuracy is high, and what counts is the distance to it. The test set is not read. ai-edge-quantizer is one more
 arm where it is installed. ``--write`` keeps the table in benchmarks/results/repairs.json and repairs.md. Needs CIFAR-10
-and the .h5 under $BRAMBLE_DATA; about 10 minutes.
+and the .h5 under $BRAMBLE_DATA; 10 to 20 minutes.
 """
 
 from __future__ import annotations
