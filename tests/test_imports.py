@@ -6,7 +6,16 @@ import pytest
 
 from sources import all_imports, imports, sources, told
 
-INSIDE_FUNCTIONS = {"PIL", "tensorflow", "ai_edge_litert", "tflite_runtime", "matplotlib", "sklearn", "tensorly"}
+INSIDE_FUNCTIONS = {
+    "PIL",
+    "ai_edge_litert",
+    "ai_edge_quantizer",
+    "matplotlib",
+    "sklearn",
+    "tensorflow",
+    "tensorly",
+    "tflite_runtime",
+}
 HEAVY = {"keras", "tensorflow"}
 
 

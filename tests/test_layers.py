@@ -38,7 +38,8 @@ HOST_FLOORS = (
     "bramble.fleet.versions bramble.graph bramble.graph.copying bramble.graph.low_rank bramble.held "
     "bramble.held.resting bramble.held.seen bramble.packing bramble.packing.cut bramble.packing.levels "
     "bramble.packing.range_encoder bramble.parts bramble.places bramble.pruning bramble.quantization "
-    "bramble.quantization.flatbuffer bramble.quantization.grid bramble.report bramble.report.conditions "
+    "bramble.quantization.flatbuffer bramble.quantization.grid bramble.quantization.patches "
+    "bramble.report bramble.report.conditions "
     "bramble.report.fitting bramble.report.units bramble.training bramble.training.hinge bramble.training.lesson "
     "bramble.training.losses bramble.training.shift bramble.training.softmax bramble.tuning bramble_zoo "
     "bramble_zoo.digits_cnn bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet "
@@ -48,7 +49,8 @@ HOST_FLOORS = (
     "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.graph.channels "
     "bramble.graph.rewire bramble.held.masks bramble.packing.candidate bramble.packing.contents_table "
-    "bramble.recipe_sharing bramble.report.charts bramble.report.layer_table bramble.report.stage_table "
+    "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.charts "
+    "bramble.report.layer_table bramble.report.stage_table "
     "bramble.report.verdict bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty "
     "bramble.training.rates bramble.training.reporter",
     "bramble.audit bramble.cli.lines bramble.datasets.digits bramble.datasets.download bramble.datasets.idx "
@@ -68,14 +70,16 @@ HOST_FLOORS = (
     "bramble.build_model bramble.cli.deploy_sh bramble.cli.init bramble.cli.options bramble.compress.distill "
     "bramble.compress.factorize bramble.compress.head bramble.compress.prune bramble.compress.slim "
     "bramble.compress.train bramble.datasets bramble.few_values.shared_fit bramble.fleet.findings.python "
-    "bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped bramble.quantization.fold "
+    "bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped bramble.quantization.equalize "
+    "bramble.quantization.fold "
     "bramble.quantization.places bramble.report.files",
     "bramble.bundle bramble.cli.board_groups bramble.cli.look bramble.compress.binarize bramble.compress.cluster "
     "bramble.compress.hash bramble.compress.vector bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
     "bramble.cli.inspect bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands "
     "bramble.quantization.ranges",
-    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.quantization.export",
+    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.quantization.export bramble.quantization.taps",
+    "bramble.quantization.adaround bramble.quantization.bias_correction",
     "bramble.cli.known bramble.quantization.prepare",
     "bramble.cli.bench bramble.cli.probe bramble.cli.push bramble.cli.rollback bramble.cli.setup bramble.cli.verify "
     "bramble.compress.aware bramble.compress.quantize",
@@ -167,6 +171,7 @@ THIRD_PARTY = {
     "bramble.few_values.codebooks": "numpy sklearn",
     "bramble.few_values.shadows": "keras numpy",
     "bramble.recipe_sharing": "pydantic",
+    "bramble.recipe_quantize": "pydantic",
     "bramble.pruning.regrow": "keras numpy",
     "bramble.pruning.phases": "keras",
     "bramble.pruning.surgeon": "keras numpy",
@@ -177,6 +182,8 @@ THIRD_PARTY = {
     "bramble.evaluate": "keras numpy",
     "bramble.compress": "keras numpy",
     "bramble.quantization": "keras numpy",
+    "bramble.quantization.ai_edge": "ai_edge_litert ai_edge_quantizer numpy",
+    "bramble.quantization.adaround": "keras numpy threadpoolctl",
     "bramble.quantization.flatbuffer": "ai_edge_litert flatbuffers keras numpy",
     "bramble.quantization.islands": "ai_edge_litert keras numpy",
     "bramble.stages": "keras numpy",

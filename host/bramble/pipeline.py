@@ -22,8 +22,10 @@ from bramble.errors import RecipeError, TrainingDiverged
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
 from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_STAGE
+from bramble.quantization import ai_edge
 from bramble.reading import ReadRecipe, read_recipe
-from bramble.recipe import TRAINED, Distill, Quantize, Recipe, Stage, tuning_of
+from bramble.recipe import TRAINED, Distill, Recipe, Stage, tuning_of
+from bramble.recipe_quantize import Quantize
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
 from bramble.tuning import SELF, Taught
 from bramble_agent.digest import sha256_file
@@ -89,13 +91,14 @@ def _stages(run: _Run, stages: Sequence[Stage]) -> list[Artifact]:
     """The artifacts of stages, each found or made from the one before it."""
     key, done = run.first_key(), list[Artifact]()
     teachers = [_teacher(run, stage) for stage in stages]  # first, so that a missing one is told before any work
+    backends = [ai_edge.needed(getattr(stage, "backend", "")) for stage in stages]
     run.unchecked = [teacher for teacher in teachers if teacher]
-    for stage, named in zip(stages, teachers, strict=True):
+    for stage, named, theirs in zip(stages, teachers, backends, strict=True):
         itself = getattr(tuning_of(stage), "teacher", None) == SELF
         taught = SELF if itself else sha256_file(named) if named else None  # what it is itself is in the key already
         teacher = run.model_file(done) if itself else named
         knobs = stage.model_dump(exclude={"teacher": True, "assistants": True, "aware": {"teacher": True}})
-        key = key_of(key, knobs, taught, *made_of(stage.do))
+        key = key_of(key, knobs, taught, *made_of(stage.do), *theirs)
         previous = done[-1] if done else None
         done.append(run.step(run.store, stage.do, key, partial(run.stage, stage, previous, teacher)))
     return done

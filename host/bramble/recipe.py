@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from bramble.recipe_quantize import Quantize
 from bramble.recipe_sharing import Binarize, Cluster, Hash, Vector
 from bramble.tuning import SELF, AtLeastOne, NotNegative, Positive, Share, Table, Taught, Tuning
 
@@ -200,47 +201,6 @@ class Head(Taught):
     """true: the mean of the map, then a dense layer; false: a 1 x 1 convolution with ReLU, then the mean."""
     freeze_body: bool = False
     """Train the new head alone; the body stays as it is, to the bit."""
-
-
-class Aware(Taught):
-    """How quantize trains on, with weights and activations rounded (quantization-aware training)."""
-
-    epochs: AtLeastOne = 5
-    settle: Annotated[float, Field(ge=0, le=1)] = 0.4
-    """Share of the epochs, at the end, in which batch norm keeps its statistics as they are."""
-
-    @model_validator(mode="after")
-    def _dropout_rests(self) -> Aware:
-        if self.dropout is not None or self.patience:
-            raise ValueError("quantize: aware keeps its best epoch and uses no dropout: leave out patience and dropout")
-        return self
-
-
-class Quantize(Table):
-    """Lower to TFLite, the last stage; the result is audited."""
-
-    do: Literal["quantize"]
-    scheme: Literal["float32", "float16", "dynamic", "int8", "int16x8"] = "int8"
-    calibration: AtLeastOne = 500
-    """How many training pictures set the ranges of the activations (int8, int16x8)."""
-    calibrate: Literal["minmax", "percentile", "mse"] = "percentile"
-    """int8: ranges from the smallest to the largest value; without the outermost 1/10,000 at each end; or those of
-    least squared error between clipping and rounding. int16x8 knows minmax alone, whatever is set here."""
-    keep: tuple[str, ...] = Field(default=(), strict=False)
-    """int8: convolutions and dense layers, by name, that stay in float; their neighbours stay integers."""
-    aware: Aware | None = None
-    """int8: train on with everything rounded as it will be; ranges of activations are trained too."""
-    max_mean_lsb: Positive = 4.0
-    """The audit fails if outputs are off the float model's by more than this, mean over outputs, in output steps.
-    With aware they are held against the trained simulation."""
-
-    @model_validator(mode="after")
-    def _of_int8(self) -> Quantize:
-        if self.aware is not None and self.scheme != "int8":
-            raise ValueError(f'quantize: aware trains for scheme = "int8", not {self.scheme}')
-        if self.keep and self.scheme != "int8":
-            raise ValueError(f'quantize: keep is for layers among those of scheme = "int8", not {self.scheme}')
-        return self
 
 
 TRAINED = (Train, Distill)

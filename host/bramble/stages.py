@@ -33,7 +33,8 @@ from bramble.graph.flatten import flatten
 from bramble.held.masks import prunable
 from bramble.held.sharing import shared_groups
 from bramble.pruning.layers_table import as_facts, layer_rows
-from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Slim, Stage, Train, tuning_of
+from bramble.recipe import Distill, Factorize, Head, Prune, Slim, Stage, Train, tuning_of
+from bramble.recipe_quantize import Quantize
 from bramble.recipe_sharing import Binarize, Cluster, Hash, Vector
 from bramble.tflite import deflated_bytes, read_graph
 from bramble.training.lesson import PLAIN, Lesson

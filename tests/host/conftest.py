@@ -81,7 +81,7 @@ def trained(digits: Dataset) -> keras.Model:
 def lowered(trained: keras.Model, digits: Dataset) -> Callable[[str], Quantized]:
     """``lowered(scheme)`` is the trained model in that scheme."""
     from bramble.compress.quantize import quantize
-    from bramble.recipe import Quantize
+    from bramble.recipe_quantize import Quantize
 
     @functools.cache
     def lower(scheme: str) -> Quantized:

@@ -20,7 +20,8 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble.events",  # what is told on the way
     "bramble.quantization",  # a docstring
     "bramble.recipe",
-    "bramble.recipe_sharing",  # knobs: their values are in the key, defaults and all
+    "bramble.recipe_quantize",  # knobs: their values are in the key, defaults and all
+    "bramble.recipe_sharing",  # the same
     "bramble.tuning",  # the same
     "bramble.work",  # holds what a technique works with, computes nothing
     "bramble_agent",  # a docstring
@@ -29,7 +30,10 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble_agent.installed",  # looks up which version a library has
     "bramble_agent.wire",  # plain records: what they hold comes from the recipe and the data
 }
-QUANTIZATION = "export flatbuffer fold graph grid islands places plain prepare ranges retie simulate"
+QUANTIZATION = (
+    "adaround ai_edge bias_correction equalize export flatbuffer fold graph grid islands patches places plain prepare "
+    "ranges retie simulate taps"
+)
 OF_QUANTIZE = {  # bramble.stages calls these for the last stage only: the table of layers, the audit, the interpreter
     "bramble.compress.aware",
     "bramble.pruning.layers_table",
@@ -42,6 +46,8 @@ NOT_COMPUTED_WITH = {
     "pydantic",  # reads recipes
     "PIL",  # pixels of boards; a data set's pictures have a digest of their own
     "tflite_runtime",  # the interpreter on old boards
+    "threadpoolctl",  # how many threads, not what they compute
+    "ai_edge_quantizer",  # its version is in the key where a stage asks for it: see ai_edge.needed
 }
 
 

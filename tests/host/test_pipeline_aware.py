@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bramble.errors import RecipeError
-from bramble.recipe import Quantize, Train, tuning_of
+from bramble.recipe import Train, tuning_of
+from bramble.recipe_quantize import Quantize
 from running import run_pipeline
 
 from .recipes import TRAIN, Write, runs_of

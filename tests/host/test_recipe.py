@@ -7,7 +7,8 @@ from typing import Any
 import pydantic
 import pytest
 
-from bramble.recipe import Distill, Factorize, Head, Prune, Quantize, Recipe, Slim, Train
+from bramble.recipe import Distill, Factorize, Head, Prune, Recipe, Slim, Train
+from bramble.recipe_quantize import Quantize
 
 TRAIN: dict[str, Any] = {"do": "train"}
 DISTILL: dict[str, Any] = {"do": "distill", "teacher": "lenet5-int8"}
@@ -268,3 +269,28 @@ def test_factors_that_would_do_nothing_are_refused(where: dict[str, object]) -> 
     """Factors on layers' scores change nothing where each layer keeps its own share: said, not ignored."""
     with pytest.raises(pydantic.ValidationError, match="weights only count"):
         Prune.model_validate({"do": "prune", "weights": {"fc1": 2.0}, **where})
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ({"scheme": "float16", "equalize": True}, 'equalize is for scheme = "int8", not float16'),
+        ({"scheme": "int16x8", "rounding": "adaround"}, 'rounding is for scheme = "int8", not int16x8'),
+        ({"aware": {}, "correct_bias": True}, "correct_bias repairs what was not trained"),
+        ({"backend": "ai-edge-quantizer", "scheme": "float16"}, "knows int8, int16x8 and dynamic, not float16"),
+        ({"backend": "ai-edge-quantizer", "equalize": True, "keep": ["a"]}, "equalize and keep needs backend"),
+        ({"backend": "ai-edge-quantizer", "aware": {}}, 'aware needs backend = "bramble"'),
+        ({"rounding": "stochastic"}, "'nearest' or 'adaround'"),
+    ],
+)
+def test_repairs_and_backends_go_where_they_work(stage: dict[str, Any], said: str) -> None:
+    """Repairs are for int8 that is not trained on, by our own exporter; the other backend knows three schemes."""
+    with pytest.raises(pydantic.ValidationError, match=said):
+        recipe(stage=[TRAIN, QUANTIZE | stage])
+
+
+def test_repairs_are_off_unless_asked_for() -> None:
+    """The least quantize repairs nothing; each key is told by its name."""
+    assert Quantize.model_validate(QUANTIZE).repairs() == []
+    every = QUANTIZE | {"equalize": True, "rounding": "adaround", "correct_bias": True}
+    assert Quantize.model_validate(every).repairs() == ["equalize", "rounding", "correct_bias"]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bramble.datasets.types import Dataset
-from bramble.recipe import Prune, Quantize
+from bramble.recipe import Prune
+from bramble.recipe_quantize import Quantize
 from bramble.stages import run_stage
 from bramble.tflite import deflated_bytes
 from bramble_zoo import digits_cnn

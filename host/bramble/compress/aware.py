@@ -29,7 +29,7 @@ from bramble.held.sharing import Groups, alike, shared_groups, sharing
 from bramble.quantization.export import Ready, tie, weighted
 from bramble.quantization.grid import fake, reduced_axes
 from bramble.quantization.prepare import prepare
-from bramble.recipe import Quantize
+from bramble.recipe_quantize import Quantize
 from bramble.training.fit import fit
 from bramble.training.lesson import Lesson
 from bramble.work import Work

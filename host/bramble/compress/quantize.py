@@ -4,8 +4,9 @@
     int16x8  the same with 16-bit activations: for models that lose accuracy in int8
     dynamic  int8 kernels, float activations; float16: half-size kernels; float32: as trained
 
-int8 comes out of our exporter, trained on or not; the other schemes are the converter's own. Calibration pictures come
-from the training set. The float32 file is made too, as the yardstick for size and accuracy.
+int8 comes out of our exporter, trained on or not; the other schemes are the converter's own. Google's ai-edge-quantizer
+can stand in for either. Calibration pictures come from the training set. The float32 file is made too, as the yardstick
+for size and accuracy.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from numpy.typing import NDArray
 from bramble.audit import Audit, Promise, audit, audit_export, demand
 from bramble.convert import convert
 from bramble.errors import AuditError
+from bramble.quantization.ai_edge import by_ai_edge_quantizer
 from bramble.quantization.export import Exported, Ready, export
 from bramble.quantization.prepare import FLOAT, calibration_pictures, prepare
-from bramble.recipe import Quantize
+from bramble.recipe_quantize import Quantize
 from bramble.tflite import read_graph
 from bramble.work import Work
 from bramble_agent import runtime
@@ -46,20 +48,25 @@ def quantize(model: keras.Model, how: Quantize, work: Work, trained: Ready | Non
     """Lower ``model`` as ``how`` says; ``trained`` is what quantization-aware training made of it.
 
     Raises IncompatibleError where an operator cannot be lowered, AuditError where the result is not what was asked,
-    DataError where the training pictures set no ranges.
+    DataError where the training pictures set no ranges, RecipeError for a backend that is not installed.
     """
-    real = calibration_pictures(how, work) if how.scheme == "int16x8" else np.empty(0, np.float32)
+    theirs = how.backend == "ai-edge-quantizer"
+    calibrated = how.scheme == "int16x8" or (theirs and how.scheme == "int8")
+    real = calibration_pictures(how, work) if calibrated else np.empty(0, np.float32)
 
     def samples() -> Iterator[list[NDArray[Any]]]:
         for picture in real:
             yield [picture[None]]
 
     as_float = convert(model, "float32", samples)
-    if how.scheme == "int8":
+    if how.scheme == "int8" and not theirs:
         ready = trained or prepare(model, how, work)
         made = export(ready.simulation, ready.tied, ready.kept)
         return Quantized(made.tflite, as_float, _audited(model if trained is None else None, made, how, work))
-    lowered = as_float if how.scheme == "float32" else convert(model, how.scheme, samples)
+    if theirs:
+        lowered = by_ai_edge_quantizer(as_float, how.scheme, real)
+    else:
+        lowered = as_float if how.scheme == "float32" else convert(model, how.scheme, samples)
     found, _, _ = _audit(model, lowered, how, work)
     demand(found)
     return Quantized(lowered, as_float, found)

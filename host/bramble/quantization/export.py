@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bramble.convert import convert_simulation
 from bramble.quantization.flatbuffer import compact
 from bramble.quantization.fold import fold
-from bramble.quantization.grid import Integers, Scales, integers, reduced_axes, scales
+from bramble.quantization.grid import Integers, Scales, integers, on_grid, reduced_axes, scales
 from bramble.quantization.islands import unrounded, without_inner
 from bramble.quantization.plain import WEIGHTED
 from bramble.quantization.retie import Kernel, as_stored, retie, stored_order
@@ -91,6 +91,13 @@ def tie(model: keras.Model, names: Iterable[str]) -> dict[str, Integers]:
     return tied
 
 
+def round_kernels(ready: Ready) -> None:
+    """Put the simulation's kernels on their grids, as ``export`` will; tied and kept ones stay as they are."""
+    for layer in weighted(ready.simulation):
+        if layer.name not in ready.tied and layer.name not in ready.kept:
+            layer.kernel.assign(on_grid(np.asarray(layer.kernel), reduced_axes(layer)))
+
+
 def _as_float(layer: Any, kernel: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give a kept layer its kernel again; kernel and bias as the file holds them."""
     layer.kernel.assign(kernel)
@@ -120,4 +127,4 @@ def _fitted(kernel: NDArray[np.float64], tied: Integers, axes: tuple[int, ...]) 
     return np.abs(np.where(steps == 0, 1.0, steps)).astype(np.float32), turned.astype(np.int8)
 
 
-__all__ = ["Exported", "Ready", "export", "few_valued", "tie", "weighted"]
+__all__ = ["Exported", "Ready", "export", "few_valued", "round_kernels", "tie", "weighted"]

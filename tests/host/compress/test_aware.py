@@ -17,7 +17,8 @@ from bramble.datasets.types import Dataset, Images
 from bramble.quantization.export import export
 from bramble.quantization.prepare import prepare
 from bramble.quantization.simulate import FakeQuant
-from bramble.recipe import Quantize, Train
+from bramble.recipe import Train
+from bramble.recipe_quantize import Quantize
 from bramble.stages import run_stage
 from bramble.tflite import read_graph
 from bramble.training.lesson import PLAIN, Lesson

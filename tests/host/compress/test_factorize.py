@@ -16,7 +16,8 @@ from bramble.compress.quantize import quantize
 from bramble.datasets.types import Dataset
 from bramble.errors import IncompatibleError, RecipeError, UsageError
 from bramble.events import EpochEnded, Event, Note
-from bramble.recipe import Factorize, Quantize
+from bramble.recipe import Factorize
+from bramble.recipe_quantize import Quantize
 from bramble.training.lesson import PLAIN, Lesson
 from bramble.work import Work
 from bramble_zoo import digits_cnn, resnet8

@@ -13,7 +13,8 @@ from bramble.compress.quantize import quantize
 from bramble.datasets.types import Dataset
 from bramble.errors import IncompatibleError, RecipeError
 from bramble.events import EpochEnded, Event
-from bramble.recipe import Head, Quantize
+from bramble.recipe import Head
+from bramble.recipe_quantize import Quantize
 from bramble.training.lesson import PLAIN, Lesson
 from bramble.training.softmax import ends_in_softmax
 from bramble.work import Work

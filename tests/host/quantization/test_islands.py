@@ -19,7 +19,7 @@ from bramble.quantization.places import places
 from bramble.quantization.plain import plain
 from bramble.quantization.ranges import calibrate
 from bramble.quantization.simulate import simulate
-from bramble.recipe import Quantize
+from bramble.recipe_quantize import Quantize
 from bramble.tflite import read_graph
 
 from ..conftest import quiet
