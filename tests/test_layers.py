@@ -38,21 +38,20 @@ HOST_FLOORS = (
     "bramble.fleet.versions bramble.graph bramble.graph.copying bramble.graph.low_rank bramble.held "
     "bramble.held.resting bramble.held.seen bramble.packing bramble.packing.cut bramble.packing.levels "
     "bramble.packing.range_encoder bramble.parts bramble.places bramble.pruning bramble.quantization "
-    "bramble.quantization.flatbuffer bramble.quantization.grid bramble.quantization.patches "
-    "bramble.report bramble.report.conditions "
-    "bramble.report.fitting bramble.report.units bramble.training bramble.training.hinge bramble.training.lesson "
-    "bramble.training.losses bramble.training.shift bramble.training.softmax bramble.tuning bramble_zoo "
-    "bramble_zoo.digits_cnn bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet "
-    "bramble_zoo.resnet8",
+    "bramble.quantization.flatbuffer bramble.quantization.grid bramble.quantization.patches bramble.report "
+    "bramble.report.conditions bramble.report.fitting bramble.report.units bramble.training bramble.training.hinge "
+    "bramble.training.lesson bramble.training.losses bramble.training.shift bramble.training.softmax bramble.tuning "
+    "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 "
+    "bramble_zoo.mobilenet bramble_zoo.resnet8",
     "bramble.artifact bramble.cli.screen bramble.convert bramble.datasets.types bramble.few_values.shadows "
     "bramble.fleet.ask bramble.fleet.findings.finding bramble.fleet.local bramble.fleet.probe.describe "
     "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.graph.channels "
     "bramble.graph.rewire bramble.held.masks bramble.packing.candidate bramble.packing.contents_table "
     "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.charts "
-    "bramble.report.layer_table bramble.report.stage_table "
-    "bramble.report.verdict bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty "
-    "bramble.training.rates bramble.training.reporter",
+    "bramble.report.layer_table bramble.report.stage_table bramble.report.verdict bramble.tflite "
+    "bramble.training.dropout bramble.training.front bramble.training.penalty bramble.training.rates "
+    "bramble.training.reporter",
     "bramble.audit bramble.cli.lines bramble.datasets.digits bramble.datasets.download bramble.datasets.idx "
     "bramble.evaluate bramble.fleet.findings.board bramble.fleet.inventory bramble.fleet.probe.probe "
     "bramble.fleet.release.send bramble.fleet.release.signing bramble.fleet.setup.target bramble.fleet.ssh.keys "
@@ -71,17 +70,16 @@ HOST_FLOORS = (
     "bramble.compress.factorize bramble.compress.head bramble.compress.prune bramble.compress.slim "
     "bramble.compress.train bramble.datasets bramble.few_values.shared_fit bramble.fleet.findings.python "
     "bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped bramble.quantization.equalize "
-    "bramble.quantization.fold "
-    "bramble.quantization.places bramble.report.files",
+    "bramble.quantization.fold bramble.quantization.places bramble.report.files",
     "bramble.bundle bramble.cli.board_groups bramble.cli.look bramble.compress.binarize bramble.compress.cluster "
     "bramble.compress.hash bramble.compress.vector bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
     "bramble.cli.inspect bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands "
     "bramble.quantization.ranges",
     "bramble.cli.board bramble.cli.signers bramble.deploy bramble.quantization.export bramble.quantization.taps",
-    "bramble.quantization.adaround bramble.quantization.bias_correction",
-    "bramble.cli.known bramble.quantization.prepare",
+    "bramble.cli.known bramble.quantization.adaround bramble.quantization.bias_correction",
     "bramble.cli.bench bramble.cli.probe bramble.cli.push bramble.cli.rollback bramble.cli.setup bramble.cli.verify "
+    "bramble.quantization.prepare",
     "bramble.compress.aware bramble.compress.quantize",
     "bramble.stages",
     "bramble.pipeline",
@@ -187,10 +185,6 @@ THIRD_PARTY = {
     "bramble.quantization.flatbuffer": "ai_edge_litert flatbuffers keras numpy",
     "bramble.quantization.islands": "ai_edge_litert keras numpy",
     "bramble.stages": "keras numpy",
-    "bramble.doctor": "numpy",
-    "bramble.doctor.patient": "keras numpy",
-    "bramble.doctor.taps": "ai_edge_litert numpy",
-    "bramble.old_configs": "keras",
     "bramble.pipeline": "keras numpy",
     "bramble.fleet.release.coding": "numpy",
     "bramble.fleet.setup.elf": "elftools",
@@ -202,7 +196,6 @@ THIRD_PARTY = {
     "bramble.report.fitting": "rich",
     "bramble.report.stage_table": "rich",
     "bramble.report.layer_table": "rich",
-    "bramble.report.doctor_table": "rich",
     "bramble.report.survey_table": "rich",
     "bramble.report.charts": "matplotlib numpy",
     "bramble.report.page": "jinja2 markupsafe",
