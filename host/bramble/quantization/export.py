@@ -113,7 +113,19 @@ def _put_on_grid(layer: Any, tied: Integers | None) -> Kernel:
     else:
         steps, whole = _fitted(kernel, tied, axes)
     layer.kernel.assign(whole.astype(np.float32) * steps)
+    _tell_biases_apart(layer)
     return as_stored(layer, whole, steps)
+
+
+def _tell_biases_apart(layer: Any) -> None:
+    """Move one of a layer's biases to the next number where all are alike and not 0.
+
+    The converter takes such a vector for one number, and gives every channel the integer of the first one's scale.
+    """
+    bias = np.array(layer.bias) if layer.use_bias else np.zeros(1, np.float32)
+    if bias.size > 1 and bias[0] and (bias == bias[0]).all():
+        bias[0] = np.nextafter(bias[0], np.float32(np.inf))
+        layer.bias.assign(bias)
 
 
 def _fitted(kernel: NDArray[np.float64], tied: Integers, axes: tuple[int, ...]) -> tuple[Scales, Integers]:

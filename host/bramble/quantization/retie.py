@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from bramble.errors import IncompatibleError
 from bramble.quantization.flatbuffer import add_buffer, packed, unpacked
-from bramble.quantization.grid import Integers, Scales, integers, scales
+from bramble.quantization.grid import Integers, Scales
 from bramble.tflite import DEPTHWISE_AXIS, WEIGHTED_CODES
 
 INT32 = np.iinfo(np.int32)
+INT8 = 9  # in TFLite's schema
+HALF = 0.501  # what rounding to the nearest step may change, and a little
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ class Kernel:
     scales: NDArray[np.float32]
     axis: int
 
-    def plain_integers(self) -> NDArray[np.int8]:
-        """The integers that the converter gives for the same weights: each channel's largest becomes 127."""
-        axes = tuple(n for n in range(self.integers.ndim) if n != self.axis)
-        real = self.integers.astype(np.float64)
-        return integers(real, scales(real, axes))
+    def by_channel(self, values: Any) -> NDArray[np.float64]:
+        """Numbers of channels in the shape that multiplies the integers."""
+        shape = [1] * self.integers.ndim
+        shape[self.axis] = -1
+        return np.asarray(values, np.float64).reshape(shape)
 
 
 def as_stored(layer: Any, whole: Integers, steps: Scales) -> Kernel:
@@ -78,18 +80,24 @@ def holders(held: Any, graph: Any, kernel: Kernel, name: str) -> list[Any]:
     Raises IncompatibleError where there are none.
     """
     ops = [op for op in graph.operators if held.operatorCodes[op.opcodeIndex].builtinCode in WEIGHTED_CODES]
-    mine = [op for op in ops if _holds(held, graph.tensors[op.inputs[1]], kernel)]
-    if not mine:
+    far = {op.inputs[1]: _distance(held, graph.tensors[op.inputs[1]], kernel) for op in ops}
+    nearest = min(far, key=lambda place: far[place], default=-1)
+    if far.get(nearest, np.inf) > HALF:
         raise IncompatibleError(f"the kernel of {name} is not in the converted model", "leave its layer as it is")
-    return [op for op in mine if op.inputs[1] == mine[0].inputs[1]]
+    return [op for op in ops if op.inputs[1] == nearest]
 
 
-def _holds(held: Any, tensor: Any, kernel: Kernel) -> bool:
+def _distance(held: Any, tensor: Any, kernel: Kernel) -> float:
+    """How far a tensor's weights are from the kernel's, at most, in steps of the tensor; infinite for other shapes.
+
+    The converter gives each channel's largest weight 127, or less where the bias would not fit into 32 bits.
+    """
     data = held.buffers[tensor.buffer].data
-    if tensor.type != 9 or data is None or tuple(tensor.shape) != kernel.integers.shape:
-        return False
+    if tensor.type != INT8 or data is None or tuple(tensor.shape) != kernel.integers.shape:
+        return float("inf")
     theirs = np.frombuffer(bytes(data), np.int8).reshape(kernel.integers.shape)
-    return bool((theirs == kernel.plain_integers()).all())
+    steps = kernel.by_channel(tensor.quantization.scale)
+    return float(np.abs(theirs - kernel.integers * kernel.by_channel(kernel.scales) / steps).max())
 
 
 def _rewrite(held: Any, graph: Any, nodes: list[Any], kernel: Kernel, name: str) -> None:

@@ -85,6 +85,22 @@ def test_channel_of_zeros_with_a_bias() -> None:
     assert np.abs(answers(made.tflite, given)[0] - np.asarray(model(given))).max() < 2 * step
 
 
+@pytest.mark.parametrize("bias", [-3.0, 0.0, 0.5])
+def test_biases_that_are_all_alike(bias: float) -> None:
+    """The converter takes them for one number, whatever the channels' scales are: answers must not notice."""
+    pixels = keras.Input((8, 8, 3))
+    x = layers.Conv2D(5, 3, activation="relu", name="first")(pixels)
+    model = scrambled(keras.Model(pixels, layers.Dense(4, name="last")(layers.Flatten()(x))))
+    for name in ("first", "last"):
+        layer = model.get_layer(name)
+        layer.kernel.assign(np.asarray(layer.kernel) * np.linspace(0.1, 1.0, layer.bias.shape[0]))
+        layer.bias.assign(np.full(layer.bias.shape, bias, np.float32))
+    made = exported(model, pictures())
+    graph = read_graph(made.tflite)
+    off = np.abs(answers(made.tflite, pictures())[0] - np.asarray(made.simulation(pictures())))
+    assert off.max() <= 2.01 * graph.tensors[graph.outputs[0]].scales[0]
+
+
 def test_withered_channels() -> None:
     """Channels of weights from 1 down to 1e-12, with biases, come out of the converter with our integers and scales."""
     pixels = keras.Input((8, 8, 3))

@@ -87,3 +87,28 @@ def test_kernel_that_is_not_there() -> None:
     other = Kernel(np.ones((4, 5), np.int8), np.ones(4, np.float32), 0)
     with pytest.raises(IncompatibleError, match="the kernel of elsewhere is not in the converted model"):
         retie(made.tflite, {"elsewhere": other})
+
+
+@pytest.mark.parametrize("bias", [0.0, 5.0, 40.0])
+def test_channels_whose_rounding_is_a_tie(bias: float) -> None:
+    """A channel whose largest weight is twice another: 63.5 of 127 may go either way. All biases are alike."""
+    pixels = keras.Input((6, 6, 3), name="pixels")
+    x = layers.ReLU()(layers.Dense(6, name="first")(layers.Flatten()(pixels)))
+    model = scrambled(keras.Model(pixels, layers.Dense(4, name="last")(x)))
+    values = np.random.default_rng(1).choice(np.float32([-0.3, 0.0, 0.3]), model.get_layer("first").kernel.shape)
+    values[:, 0] = np.where(values[:, 0] < 0, 0.002, 0.001)  # on the shared grid: 1 and 0, or 1 and 2
+    values[:, 1] = np.where(values[:, 1] < 0, 0.0025, 0.005)
+    model.get_layer("first").kernel.assign(values)
+    model.get_layer("first").bias.assign(np.full(6, bias, np.float32))
+    given = pictures(32, 6, 6, 3)
+    unfolded = plain(model)
+    tied = tie(unfolded, few_valued(unfolded))
+    assert set(np.unique(tied["first"][:, 1]).tolist()) == {1, 2}
+    graph = fold(unfolded)
+    where = places(graph, {"pixels": (0.0, 1.0)})
+    made = export(simulate(graph, where, calibrate(graph, where, lambda: iter([[given]]))), tied)
+    (held,) = (one for one in read_graph(made.tflite).weights() if one.shape == (6, 108))
+    assert np.array_equal(held.value, tied["first"].T)
+    step = read_graph(made.tflite).tensors[read_graph(made.tflite).outputs[0]].scales[0]
+    off = np.abs(answers(made.tflite, given)[0] - np.asarray(made.simulation(given))) / step
+    assert off.max() <= 2.01
