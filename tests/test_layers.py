@@ -30,37 +30,38 @@ AGENT_FLOORS = (
 )
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
-    "bramble bramble.compress bramble.errors bramble.events bramble.few_values bramble.few_values.codebooks "
-    "bramble.fleet bramble.fleet.agent_zip bramble.fleet.feed bramble.fleet.findings bramble.fleet.probe "
-    "bramble.fleet.probe.cameras bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.survey "
-    "bramble.fleet.release bramble.fleet.release.coding bramble.fleet.release.operators bramble.fleet.setup "
-    "bramble.fleet.setup.proof_model bramble.fleet.ssh bramble.fleet.ssh.words bramble.fleet.types "
-    "bramble.fleet.versions bramble.graph bramble.graph.copying bramble.graph.low_rank bramble.held "
-    "bramble.held.resting bramble.held.seen bramble.packing bramble.packing.cut bramble.packing.levels "
-    "bramble.packing.range_encoder bramble.parts bramble.places bramble.pruning bramble.quantization "
-    "bramble.quantization.flatbuffer bramble.quantization.grid bramble.quantization.patches bramble.report "
-    "bramble.report.conditions bramble.report.fitting bramble.report.units bramble.training bramble.training.hinge "
-    "bramble.training.lesson bramble.training.losses bramble.training.shift bramble.training.softmax bramble.tuning "
-    "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 "
-    "bramble_zoo.mobilenet bramble_zoo.resnet8",
+    "bramble bramble.compress bramble.doctor bramble.doctor.figures bramble.doctor.taps bramble.errors bramble.events "
+    "bramble.few_values bramble.few_values.codebooks bramble.fleet bramble.fleet.agent_zip bramble.fleet.feed "
+    "bramble.fleet.findings bramble.fleet.probe bramble.fleet.probe.cameras bramble.fleet.probe.records "
+    "bramble.fleet.probe.silicon bramble.fleet.probe.survey bramble.fleet.release bramble.fleet.release.coding "
+    "bramble.fleet.release.operators bramble.fleet.setup bramble.fleet.setup.proof_model bramble.fleet.ssh "
+    "bramble.fleet.ssh.words bramble.fleet.types bramble.fleet.versions bramble.graph bramble.graph.copying "
+    "bramble.graph.low_rank bramble.held bramble.held.resting bramble.held.seen bramble.old_configs bramble.packing "
+    "bramble.packing.cut bramble.packing.levels bramble.packing.range_encoder bramble.parts bramble.places "
+    "bramble.pruning bramble.quantization bramble.quantization.flatbuffer bramble.quantization.grid "
+    "bramble.quantization.patches bramble.report bramble.report.conditions bramble.report.fitting "
+    "bramble.report.units bramble.training bramble.training.hinge bramble.training.lesson bramble.training.losses "
+    "bramble.training.shift bramble.training.softmax bramble.tuning bramble_zoo bramble_zoo.digits_cnn "
+    "bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet bramble_zoo.resnet8",
     "bramble.artifact bramble.cli.screen bramble.convert bramble.datasets.types bramble.few_values.shadows "
     "bramble.fleet.ask bramble.fleet.findings.finding bramble.fleet.local bramble.fleet.probe.describe "
     "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
     "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.graph.channels "
     "bramble.graph.rewire bramble.held.masks bramble.packing.candidate bramble.packing.contents_table "
-    "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.charts "
-    "bramble.report.layer_table bramble.report.stage_table bramble.report.verdict bramble.tflite "
-    "bramble.training.dropout bramble.training.front bramble.training.penalty bramble.training.rates "
-    "bramble.training.reporter",
+    "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.audit_lines "
+    "bramble.report.charts bramble.report.doctor_table bramble.report.layer_table bramble.report.stage_table "
+    "bramble.report.verdict bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty "
+    "bramble.training.rates bramble.training.reporter",
     "bramble.audit bramble.cli.lines bramble.datasets.digits bramble.datasets.download bramble.datasets.idx "
-    "bramble.evaluate bramble.fleet.findings.board bramble.fleet.inventory bramble.fleet.probe.probe "
-    "bramble.fleet.release.send bramble.fleet.release.signing bramble.fleet.setup.target bramble.fleet.ssh.keys "
-    "bramble.fleet.ssh.watch bramble.graph.constants bramble.graph.flatten bramble.graph.rebuild bramble.graph.widths "
-    "bramble.held.sharing bramble.held.zeros bramble.packing.hashed bramble.packing.planes bramble.packing.products "
-    "bramble.packing.sparse bramble.packing.standard bramble.pruning.layers_table bramble.pruning.regrow "
-    "bramble.pruning.scores bramble.pruning.sensitivity bramble.pruning.surgeon bramble.quantization.graph "
-    "bramble.quantization.retie bramble.recipe bramble.report.facts bramble.report.survey_table bramble.report.table "
-    "bramble.training.answers bramble.training.bn_stats bramble.training.trainer bramble.work",
+    "bramble.doctor.align bramble.evaluate bramble.fleet.findings.board bramble.fleet.inventory "
+    "bramble.fleet.probe.probe bramble.fleet.release.send bramble.fleet.release.signing bramble.fleet.setup.target "
+    "bramble.fleet.ssh.keys bramble.fleet.ssh.watch bramble.graph.constants bramble.graph.flatten "
+    "bramble.graph.rebuild bramble.graph.widths bramble.held.sharing bramble.held.zeros bramble.packing.hashed "
+    "bramble.packing.planes bramble.packing.products bramble.packing.sparse bramble.packing.standard "
+    "bramble.pruning.layers_table bramble.pruning.regrow bramble.pruning.scores bramble.pruning.sensitivity "
+    "bramble.pruning.surgeon bramble.quantization.graph bramble.quantization.retie bramble.recipe "
+    "bramble.report.facts bramble.report.survey_table bramble.report.table bramble.training.answers "
+    "bramble.training.bn_stats bramble.training.trainer bramble.work",
     "bramble.asked bramble.cli.many bramble.cli.one bramble.datasets.cifar10 bramble.datasets.fashion_mnist "
     "bramble.datasets.folder bramble.datasets.mnist bramble.fleet.release.push bramble.fleet.selection "
     "bramble.fleet.setup.runtimes bramble.fleet.setup.wheels bramble.fleet.ssh.files bramble.fleet.ssh.jump "
@@ -68,22 +69,22 @@ HOST_FLOORS = (
     "bramble.quantization.plain bramble.reading bramble.report.page bramble.training.fit",
     "bramble.build_model bramble.cli.deploy_sh bramble.cli.init bramble.cli.options bramble.compress.distill "
     "bramble.compress.factorize bramble.compress.head bramble.compress.prune bramble.compress.slim "
-    "bramble.compress.train bramble.datasets bramble.few_values.shared_fit bramble.fleet.findings.python "
-    "bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped bramble.quantization.equalize "
-    "bramble.quantization.fold bramble.quantization.places bramble.report.files",
+    "bramble.compress.train bramble.datasets bramble.doctor.pictures bramble.few_values.shared_fit "
+    "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped "
+    "bramble.quantization.equalize bramble.quantization.fold bramble.quantization.places bramble.report.files",
     "bramble.bundle bramble.cli.board_groups bramble.cli.look bramble.compress.binarize bramble.compress.cluster "
     "bramble.compress.hash bramble.compress.vector bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
-    "bramble.cli.inspect bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands "
-    "bramble.quantization.ranges",
-    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.quantization.export bramble.quantization.taps",
-    "bramble.cli.known bramble.quantization.adaround bramble.quantization.bias_correction",
+    "bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands bramble.quantization.ranges",
+    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.doctor.so_far bramble.quantization.export "
+    "bramble.quantization.taps",
+    "bramble.cli.known bramble.doctor.examine bramble.quantization.adaround bramble.quantization.bias_correction",
     "bramble.cli.bench bramble.cli.probe bramble.cli.push bramble.cli.rollback bramble.cli.setup bramble.cli.verify "
     "bramble.quantization.prepare",
-    "bramble.compress.aware bramble.compress.quantize",
-    "bramble.stages",
-    "bramble.pipeline",
-    "bramble.cli.build",
+    "bramble.compress.aware bramble.compress.quantize bramble.doctor.patient",
+    "bramble.doctor.repairs bramble.stages",
+    "bramble.doctor.consultation bramble.pipeline",
+    "bramble.cli.build bramble.cli.inspect",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",
@@ -185,6 +186,10 @@ THIRD_PARTY = {
     "bramble.quantization.flatbuffer": "ai_edge_litert flatbuffers keras numpy",
     "bramble.quantization.islands": "ai_edge_litert keras numpy",
     "bramble.stages": "keras numpy",
+    "bramble.doctor": "numpy",
+    "bramble.doctor.patient": "keras numpy",
+    "bramble.doctor.taps": "ai_edge_litert numpy",
+    "bramble.old_configs": "keras",
     "bramble.pipeline": "keras numpy",
     "bramble.fleet.release.coding": "numpy",
     "bramble.fleet.setup.elf": "elftools",
@@ -196,6 +201,7 @@ THIRD_PARTY = {
     "bramble.report.fitting": "rich",
     "bramble.report.stage_table": "rich",
     "bramble.report.layer_table": "rich",
+    "bramble.report.doctor_table": "rich",
     "bramble.report.survey_table": "rich",
     "bramble.report.charts": "matplotlib numpy",
     "bramble.report.page": "jinja2 markupsafe",

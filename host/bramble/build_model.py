@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from bramble.errors import RecipeError
+from bramble.old_configs import old_layers
 from bramble.origin import builder_parts
 from bramble.recipe import Model
 
@@ -60,11 +61,12 @@ def _theirs(build: str, work: Callable[[], Any]) -> Any:
 
 
 def load_model(path: Path) -> keras.Model:
-    """A Keras model from a .keras or .h5 file. Raises RecipeError where it does not load."""
+    """A Keras model from a .keras or .h5 file, of Keras 2 too. Raises RecipeError where it does not load."""
     try:
-        return keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, custom_objects=old_layers(), compile=False)
     except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise RecipeError(f"{path} does not load: {error}", "save it again with this Keras") from error
+        said = str(error).rpartition("Exception encountered: ")[2]  # the last of Keras' pages is what went wrong
+        raise RecipeError(f"{path} does not load: {said}", "save it again with this Keras") from error
 
 
 def set_seed(seed: int) -> None:

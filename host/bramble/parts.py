@@ -20,6 +20,7 @@ EVERY_STAGE = (
     "bramble.graph.flatten",
     "bramble.held.masks",
     "bramble.held.sharing",
+    "bramble.old_configs",
     "bramble.stages",
     "bramble.tflite",
     "bramble.training.answers",

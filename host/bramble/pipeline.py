@@ -26,6 +26,7 @@ from bramble.quantization import ai_edge
 from bramble.reading import ReadRecipe, read_recipe
 from bramble.recipe import TRAINED, Distill, Recipe, Stage, tuning_of
 from bramble.recipe_quantize import Quantize
+from bramble.report.audit_lines import audit_lines
 from bramble.teachers import Shapes, demand_alike, demand_files_alike
 from bramble.tuning import SELF, Taught
 from bramble_agent.digest import sha256_file
@@ -295,4 +296,5 @@ class _Run:
 
     def _provenance(self, last: Artifact) -> dict[str, str]:
         made = {"bramble": __version__, "recipe": self.recipe.name, "data": self.source.digest, "artifact": last.key}
+        made["audit"] = "; ".join([f"{last.facts['audit']['scheme']} passed", *audit_lines(last.facts["audit"])])
         return {**made, **{name: metadata.version(name) for name in LIBRARIES}}

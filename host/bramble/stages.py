@@ -60,10 +60,10 @@ def run_stage(
     ``answers`` are what the teacher says of all pictures (see ``training.answers``), where it was asked before.
 
     Models inside the model are laid open first. A stage that leaves a Keras model writes model.keras; quantize writes
-    model.tflite and float.tflite. ``accuracy`` is on the held-out part; ``macs``, ``model_bytes`` and ``packed_bytes``
-    (deflated as in a bundle's .zip) are those of the shipped file, before quantize those of the model's plain float32
-    file. ``shared`` tells of layers with shared values how many (by size: ±a is one) for how many weights, ``hashed``
-    which seed and how many buckets they came from. Raises what the technique raises.
+    model.tflite, float.tflite and the model as it was. ``accuracy`` is on the held-out part; ``macs``, ``model_bytes``
+    and ``packed_bytes`` (deflated as in a bundle's .zip) are those of the shipped file, before quantize those of the
+    model's plain float32 file. ``shared`` tells of layers with shared values how many (by size: ±a is one) for how many
+    weights, ``hashed`` which seed and how many buckets they came from. Raises what the technique raises.
     """
     model, lesson = flatten(model), _lesson(stage, teacher, answers)
     match stage:
@@ -108,6 +108,7 @@ def _lower(model: keras.Model, stage: Quantize, work: Work, folder: Path, lesson
     made = quantize(model, stage, work, trained)
     (folder / "model.tflite").write_bytes(made.tflite)
     (folder / "float.tflite").write_bytes(made.float_tflite)
+    model.save(folder / "model.keras")  # what was lowered, for whoever asks later what that cost (bramble.doctor)
     accuracy = evaluate(made.tflite, work.data.held_out, work.pixels)
     facts = {**_counts(model), "accuracy": accuracy, **_file_facts(made.tflite), "audit": encode(made.audit)}
     return {**facts, "layers": _layers(model, work)}

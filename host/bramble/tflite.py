@@ -42,6 +42,7 @@ class Tensor:
     scales: tuple[float, ...]
     axis: int
     value: NDArray[Any] | None
+    zero_point: int = 0  # of the first channel; kernels have 0 in all
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,13 @@ def _tensor(tensor: Any, buffers: Any, types: dict[int, str]) -> Tensor:
     quantization = tensor.quantization
     scales = () if quantization is None or quantization.scale is None else tuple(float(s) for s in quantization.scale)
     axis = quantization.quantizedDimension if quantization is not None else 0
+    zeros = () if quantization is None else _numbers(quantization.zeroPoint)
     raw = buffers[tensor.buffer].data
     value = None
     if raw is not None and len(raw) and kind in DTYPES:
         flat: NDArray[Any] = np.frombuffer(bytes(raw), DTYPES[kind])
         value = flat.reshape(shape) if flat.size == math.prod(shape) else flat
-    return Tensor(_text(tensor.name), shape, kind, scales, axis, value)
+    return Tensor(_text(tensor.name), shape, kind, scales, axis, value, zeros[0] if zeros else 0)
 
 
 def _minimum_runtime(held: Any) -> str:

@@ -1,4 +1,7 @@
-"""``bramble inspect``: what is in a bundle, a packed model or a .tflite; ``--extract`` writes its files plainly."""
+"""``bramble inspect``: what is in a bundle, a packed model or a .tflite.
+
+``--extract`` writes its files plainly, ``--layers`` says what quantization did to each layer.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,19 @@ from typing import Annotated, Any
 import typer
 
 from bramble.cli import options
-from bramble.cli.screen import show, show_json
+from bramble.cli.screen import show, show_json, watching
 
 FolderPath = Annotated[
     Path | None, typer.Option("--extract", help="Write the plain model.tflite (labels, manifest, …) into this folder.")
+]
+LayersFlag = Annotated[
+    bool, typer.Option("--layers", help="Show what int8 cost each layer beside the float model, and try repairs.")
+]
+FloatPath = Annotated[
+    Path | None, typer.Option("--float", metavar="FILE", help="--layers: the float model, a .keras, .h5 or .tflite.")
+]
+PicturesPath = Annotated[
+    Path | None, typer.Option("--pictures", metavar="DIR", help="--layers: pictures, if not the run's held-out ones.")
 ]
 
 
@@ -29,9 +41,17 @@ class _Found:
 def inspect(
     thing: Annotated[Path, typer.Argument(help="A bundle (folder, .zip, run), a packed model or a .tflite.")],
     extract: FolderPath = None,
+    layers: LayersFlag = False,
+    float_: FloatPath = None,
+    pictures: PicturesPath = None,
+    data: options.DataDir = None,
+    runs: options.Runs = Path("runs"),
     json: options.Json = False,
 ) -> None:
     """Show what is in a bundle, a packed model or a .tflite file, and how each tensor of a packed one is coded."""
+    if layers:
+        _show_layers(thing, (float_, pictures, data, runs), json)
+        return
     found = _found(thing)
     facts = _facts(found)
     if extract:
@@ -56,6 +76,22 @@ def inspect(
         show(coded)
 
 
+def _show_layers(thing: Path, given: tuple[Path | None, Path | None, Path | None, Path], json: bool) -> None:
+    """Examine a model and try repairs."""
+    with watching() as on_event:
+        from bramble.doctor.consultation import consult
+        from bramble.doctor.patient import Given
+
+        facts = consult(thing, Given(*given), on_event)
+    if json:
+        show_json(facts)
+        return
+    from bramble.report.doctor_table import render_examined
+
+    show(render_examined(facts))
+    show(f"\n → {facts['advice']}")
+
+
 def _found(thing: Path) -> _Found:
     """Read a file or folder. Raises UsageError or BundleError."""
     from bramble.bundle import find_bundle, load_bundle, load_packed
@@ -70,6 +106,7 @@ def _found(thing: Path) -> _Found:
             "name": manifest.name,
             "labels": ", ".join(bundle.labels),
             "accuracy": manifest.scores.accuracy,
+            "audit": manifest.provenance.get("audit", "not stated"),
             "golden": f"{manifest.golden.count} answers by {manifest.golden.runtime} ({manifest.golden.kernels})",
         }
         files = {name: bundle.read(name) for name in bundle.files}

@@ -22,7 +22,7 @@ from bramble.quantization.grid import Integers, Scales, integers, on_grid, reduc
 from bramble.quantization.islands import unrounded, without_inner
 from bramble.quantization.plain import WEIGHTED
 from bramble.quantization.retie import Kernel, as_stored, retie, stored_order
-from bramble.quantization.simulate import settled
+from bramble.quantization.simulate import settled, unchained
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def export(simulation: keras.Model, tied: Mapping[str, Integers] | None = None, 
     ready = fold(settled(simulation))
     floats = {name: np.asarray(ready.get_layer(name).kernel) for name in kept}
     kernels = {layer.name: _put_on_grid(layer, (tied or {}).get(layer.name)) for layer in weighted(ready)}
-    lowered = convert_simulation(ready)
+    lowered = convert_simulation(unchained(ready))
     changed = {name: kernels[name] for name in tied or {} if name not in kept}
     lowered = retie(lowered, changed) if changed else lowered
     if kept:

@@ -49,13 +49,13 @@ def unrounded(model: bytes, kept: Mapping[str, Weights]) -> bytes:
         given, got = op.inputs[0], op.outputs[0]
         if given not in float_of:
             float_of[given] = _like(graph, given)
-            order.append(_bridge(held, "DEQUANTIZE", given, float_of[given]))
+            order.append(bridge(held, "DEQUANTIZE", given, float_of[given]))
         float_of[got] = _like(graph, got)
         op.inputs = [float_of[given], *list(op.inputs)[1:]]
         op.outputs = [float_of[got]]
         order.append(op)
         if got not in inside:
-            order.append(_bridge(held, "QUANTIZE", float_of[got], got))
+            order.append(bridge(held, "QUANTIZE", float_of[got], got))
             del float_of[got]
     graph.operators = order
     return packed(held)
@@ -126,7 +126,7 @@ def _like(graph: Any, number: int) -> int:
     return len(graph.tensors) - 1
 
 
-def _bridge(held: Any, kind: str, source: int, target: int) -> Any:
+def bridge(held: Any, kind: str, source: int, target: int) -> Any:
     """A QUANTIZE or DEQUANTIZE operator."""
     from ai_edge_litert import schema_py_generated as schema
 

@@ -40,7 +40,7 @@ def prepare(model: keras.Model, how: Quantize, work: Work, learned: bool = False
     reference = plain(model) if how.repairs() else graph
     tied = tie(graph, [name for name in few_valued(graph) if name not in how.keep])
     still = {*tied, *how.keep}
-    graph = _laid_out(graph, how, still, learned)
+    graph = laid_out(graph, how, still, learned)
     pixels = {tensor.name: (work.pixels.low, work.pixels.high) for tensor in graph.inputs}
     where = places(graph, pixels)
     real = calibration_pictures(how, work)
@@ -50,7 +50,7 @@ def prepare(model: keras.Model, how: Quantize, work: Work, learned: bool = False
             yield [real[start : start + BATCH]]
 
     ready = Ready(simulate(graph, where, calibrate(graph, where, batches, how.calibrate), learned), tied, how.keep)
-    reference = _laid_out(reference, how, still, learned) if how.repairs() else graph
+    reference = laid_out(reference, how, still, learned) if how.repairs() else graph
     if how.rounding == "adaround":
         adaround(ready, reference, batches, work)
     if how.correct_bias:
@@ -58,7 +58,7 @@ def prepare(model: keras.Model, how: Quantize, work: Work, learned: bool = False
     return ready
 
 
-def _laid_out(graph: keras.Model, how: Quantize, still: Collection[str], learned: bool) -> keras.Model:
+def laid_out(graph: keras.Model, how: Quantize, still: Collection[str], learned: bool) -> keras.Model:
     """Norms folded, layers equalized and given biases as asked; the same scales whether ``still`` layers are tied."""
     graph = fold(graph, keep_norms=learned)
     graph = equalize(graph, still) if how.equalize else graph

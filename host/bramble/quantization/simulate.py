@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from bramble.quantization.graph import Copies, rebuilt
-from bramble.quantization.places import Places, Range
+from bramble.quantization.places import FIXED, Places, Range
 
 STEPS = 255
 
@@ -91,6 +91,37 @@ def simulate(model: keras.Model, where: Places, ranges: Mapping[str, Range], lea
     simulation = rebuilt(model, call)
     copies.settle()
     return simulation
+
+
+def unchained(simulation: keras.Model) -> keras.Model:
+    """The simulation for the converter: what a sigmoid, tanh or softmax gives is rounded once on each way.
+
+    Where its fixed range is rounded again to another, the converter takes two roundings in a row for one and fails; of
+    the second alone it makes the QUANTIZE that is meant. What has no such place comes back as it is.
+    """
+    copies, found = Copies(), list[str]()
+    bare: dict[int, Any] = {}  # what a fixed activation gives, by itself and by its rounding
+
+    def call(name: str, node: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        operation = node.operation
+        if node.is_input:
+            return args[0]
+        if not isinstance(operation, FakeQuant):
+            answer = copies.of(operation)(*args, **kwargs)
+            if getattr(operation, "activation", None) in FIXED or isinstance(operation, keras.layers.Softmax):
+                bare[id(answer)] = answer
+            return answer
+        source = bare.get(id(args[0]))
+        answer = copies.of(operation)(args[0] if source is None else source)
+        if source is not None and source is args[0]:
+            bare[id(answer)] = source
+        elif source is not None:
+            found.append(name)
+        return answer
+
+    made = rebuilt(simulation, call)
+    copies.settle()
+    return made if found else simulation
 
 
 def settled(simulation: keras.Model) -> keras.Model:

@@ -27,7 +27,7 @@ KEYS = frozenset({
     "provenance",
 })
 # fmt: on
-LATER = frozenset({"layers"})  # keys that reports of earlier Brambles do not have
+LATER = frozenset({"audit", "layers"})  # keys that reports of earlier Brambles do not have
 Facts = dict[str, Any]
 
 
@@ -70,6 +70,7 @@ def make_report(bundle: Bundle, built: Facts, on_board: OnBoard | None) -> Facts
         "macs": scores.macs,
         **_stages(built.get("stages", [])),
         "model": _model(bundle),
+        "audit": next((stage["audit"] for stage in reversed(built.get("stages", [])) if stage.get("audit")), None),
         "latency": _latency(bench),
         "memory": _memory(bench),
         "energy": encode(bench.energy) if bench else None,

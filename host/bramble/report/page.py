@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from bramble.report import charts, layer_table, stage_table, units
+from bramble.report.audit_lines import audit_rows
 from bramble.report.table import has_budget, scheme_of
 
 
@@ -31,6 +32,7 @@ def make_page(report: dict[str, Any]) -> str:
         raw=Markup(raw),  # noqa: S704 - JSON with its "<" escaped
         pictures=_pictures(report),
         facts=_board_facts(report),
+        audit_rows=audit_rows(report.get("audit")),
         stage_titles=stage_table.TITLES,
         stage_rows=stage_table.stage_rows(report["stages"]),
         stage_note=stage_table.NOTE,

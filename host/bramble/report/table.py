@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bramble.report.audit_lines import audit_lines
 from bramble.report.stage_table import render_stages
 from bramble.report.units import DASH, budget_name, budget_sign, budget_value, milliseconds, percent, si
 
@@ -58,6 +59,8 @@ def _figures(report: dict[str, Any]) -> Table:
     ratio = f"{size['float_bytes'] / size['model_bytes']:.1f}x smaller, " if size["float_bytes"] else ""
     shipped = f"{ratio}{si(size['shipped_bytes'], 'B')} compressed"
     table.add_row("model", si(size["float_bytes"], "B"), si(size["model_bytes"], "B"), shipped)
+    for number, line in enumerate(audit_lines(report.get("audit"))):
+        table.add_row("" if number else "audit", "" if number else DASH, "" if number else "passed", line)
     if report["latency"]:
         _measured(table, report)
     return table

@@ -64,6 +64,35 @@ def squeeze_excite(x: Any, pixels: Any) -> Any:
     return layers.Multiply()([x, layers.Dense(8, activation="sigmoid", name="gate")(gate)])
 
 
+def inverted_residual(x: Any, pixels: Any) -> Any:
+    """MobileNetV2's block: widen by ReLU6, depthwise, narrow without activation, add; norms behind each."""
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.Conv2D(16, 1, use_bias=False)(x)))
+    y = layers.ReLU(6.0)(layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(y)))
+    return layers.Add()([x, layers.BatchNormalization()(layers.Conv2D(8, 1, use_bias=False)(y))])
+
+
+def mobile_v3(x: Any, pixels: Any) -> Any:
+    """MobileNetV3's block: hard swish, depthwise, squeeze and excite by a hard sigmoid, add."""
+    y = layers.Activation("hard_swish")(layers.BatchNormalization()(layers.Conv2D(16, 1)(x)))
+    y = layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same")(y))
+    gate = layers.Conv2D(4, 1, activation="relu")(layers.GlobalAveragePooling2D(keepdims=True)(y))
+    gate = layers.Activation("hard_sigmoid")(layers.Conv2D(16, 1)(gate))
+    return layers.Add()([x, layers.Conv2D(8, 1)(layers.Multiply()([y, gate]))])
+
+
+def concat_twice(x: Any, pixels: Any) -> Any:
+    """DenseNet's way: what was side by side is put side by side again; one branch is pooled beside its source."""
+    y = layers.Concatenate()([x, layers.Conv2D(4, 3, padding="same", activation="relu")(x)])
+    z = layers.Concatenate()([y, layers.Conv2D(4, 3, padding="same", activation="relu")(y)])
+    return layers.AveragePooling2D(2)(layers.Conv2D(6, 1, activation="relu")(z))
+
+
+def one_layer_twice(x: Any, pixels: Any) -> Any:
+    """A convolution with the same weights on two tensors."""
+    both = layers.Conv2D(8, 3, padding="same", activation="relu")
+    return layers.Add()([both(x), both(layers.ReLU()(x))])
+
+
 BODIES: dict[str, Body] = {
     "residual": residual,
     "concat": concat,
@@ -87,6 +116,25 @@ BODIES: dict[str, Body] = {
     "upsampled": lambda x, pixels: layers.UpSampling2D(2)(layers.ReLU()(x)),
     "transposed": lambda x, pixels: layers.Conv2DTranspose(6, 3, strides=2, padding="same", activation="relu")(x),
     "dropped": lambda x, pixels: layers.Dropout(0.5)(layers.SpatialDropout2D(0.5)(layers.ReLU()(x))),
+    "inverted residual": inverted_residual,
+    "mobile block of V3": mobile_v3,
+    "depthwise, multiplier 2": lambda x, pixels: layers.ReLU()(
+        layers.BatchNormalization()(layers.DepthwiseConv2D(3, strides=2, depth_multiplier=2, padding="same")(x))
+    ),
+    "dilated": lambda x, pixels: layers.Conv2D(4, 3, dilation_rate=2, activation="relu")(x),
+    "grouped": lambda x, pixels: layers.Conv2D(8, 3, groups=2, activation="relu")(x),
+    "average pool, padded": lambda x, pixels: layers.AveragePooling2D(3, 2, padding="same")(layers.ReLU()(x)),
+    "average pool of a whole map": lambda x, pixels: layers.AveragePooling2D(8)(layers.ReLU()(x)),
+    "average pool before a sum": lambda x, pixels: layers.Add()(
+        [layers.AveragePooling2D(2)(x), layers.Conv2D(8, 2, strides=2)(pixels)]
+    ),
+    "concat of a concat": concat_twice,
+    "concat with a gate": lambda x, pixels: layers.Concatenate()([x, layers.Activation("sigmoid")(x)]),
+    "sum of three": lambda x, pixels: layers.ReLU(6.0)(layers.Add()([x, layers.Conv2D(8, 1)(pixels), x])),
+    "one layer twice": one_layer_twice,
+    "cropped": lambda x, pixels: layers.Conv2D(4, 3)(layers.Cropping2D(1)(layers.ReLU()(x))),
+    "dense over pixels": lambda x, pixels: layers.Dense(5, activation="relu")(x),
+    "rows": lambda x, pixels: layers.Conv1D(6, 3, activation="relu")(layers.Reshape((64, 8))(x)),
     "global maximum": lambda x, pixels: layers.GlobalMaxPooling2D(keepdims=True)(x),
 }
 

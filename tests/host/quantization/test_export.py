@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
@@ -34,7 +36,7 @@ def test_graph_becomes_integers_that_answer_as_the_simulation(kind: str) -> None
         assert len(one.scales) == one.shape[axis]
     step = graph.tensors[graph.outputs[0]].scales[0]
     off = np.abs(answers(made.tflite, pictures())[0] - np.asarray(made.simulation(pictures()))) / step
-    assert off.mean() < 0.25
+    assert off.mean() < 0.4
     assert off.max() <= 2.01
 
 
@@ -145,3 +147,62 @@ def test_few_values_are_noticed() -> None:
     found = few_valued(model)
     assert found == ["binary"]
     assert set(np.unique(tie(model, found)["binary"])) == {-127, 127}
+
+
+def two_heads() -> keras.Model:
+    """One input, three outputs: a feature map that others read too, logits, probabilities of another head."""
+    pixels = keras.Input((8, 8, 3), name="pixels")
+    x = layers.Conv2D(4, 3, strides=2, activation="relu", name="map")(pixels)
+    flat = layers.Flatten()(x)
+    heads = [layers.Dense(4, name="logits")(flat), layers.Dense(2, activation="softmax", name="kind")(flat)]
+    return halved(scrambled(keras.Model(pixels, [x, *heads], name="heads")))
+
+
+def three_inputs() -> keras.Model:
+    """Three inputs in another order than that of their names, met by a sum, a concat and a product."""
+    one, two, three = (keras.Input((6,), name=name) for name in ("c", "a", "b"))
+    x = layers.Add()([layers.Dense(8, activation="relu")(one), layers.Dense(8)(two)])
+    x = layers.Concatenate()([x, three])
+    gate = layers.Dense(14, activation="sigmoid")(two)
+    return halved(scrambled(keras.Model([one, two, three], layers.Dense(3)(layers.Multiply()([x, gate])), name="met")))
+
+
+def named_ends() -> keras.Model:
+    """Inputs and outputs in dictionaries, as some Keras models have them."""
+    big, small = keras.Input((4, 4, 3), name="big"), keras.Input((5,), name="small")
+    x = layers.Concatenate()([layers.Flatten()(layers.Conv2D(4, 3)(big)), layers.Dense(6, activation="relu")(small)])
+    ends = {"where": layers.Dense(4, name="where")(x), "what": layers.Dense(2, name="what")(x)}
+    return halved(scrambled(keras.Model({"big": big, "small": small}, ends, name="named")))
+
+
+def twice_out() -> keras.Model:
+    """An output that is given twice, and one that passes an input on beside it."""
+    rows = keras.Input((6,), name="rows")
+    x = layers.Dense(5, activation="relu")(rows)
+    out = layers.Dense(3)(x)
+    return halved(scrambled(keras.Model(rows, [out, layers.Concatenate()([out, x])], name="beside")))
+
+
+@pytest.mark.parametrize("make", [two_heads, three_inputs, named_ends, twice_out])
+def test_several_inputs_and_outputs(make: Callable[[], keras.Model]) -> None:
+    """Whatever the ends are: integers throughout, in the Keras model's order, within two steps of the simulation."""
+    model = make()
+    given = [pictures(32, *tensor.shape[1:]) for tensor in model.inputs]
+    made = exported(model, *given)
+    graph = read_graph(made.tflite)
+    assert [graph.tensors[n].name for n in graph.inputs] == [tensor.name for tensor in model.inputs]
+    assert [graph.tensors[n].shape[1:] for n in graph.outputs] == [tensor.shape[1:] for tensor in model.outputs]
+    assert not [tensor.name for tensor in graph.tensors if "FLOAT" in tensor.dtype]
+    flat = keras.tree.flatten(keras.Model(made.simulation.inputs, made.simulation.outputs)(given))
+    for got, expected, n in zip(answers(made.tflite, *given), flat, graph.outputs, strict=True):
+        assert np.abs(got - np.asarray(expected)).max() <= 2.01 * graph.tensors[n].scales[0]
+
+
+def test_whole_map_is_averaged_in_a_range_of_its_own() -> None:
+    """Averages of a whole map fill their integers, where pooling would leave them their input's range."""
+    made = exported(around(BODIES["average pool of a whole map"]), pictures())
+    graph = read_graph(made.tflite)
+    (mean,) = [node for node in graph.nodes if node.name == "MEAN"]
+    scales = [graph.tensors[n].scales[0] for n in (mean.inputs[0], mean.outputs[0])]
+    assert scales[1] < 0.8 * scales[0]
+    assert "AVERAGE_POOL_2D" not in {op.name for op in graph.operators()}
