@@ -21,6 +21,9 @@ def kernels_of(graph: Graph) -> set[tuple[tuple[int, ...], bytes]]:
     return {(one.shape, one.value.tobytes()) for one in graph.weights() if one.value is not None}
 
 
+ROUNDED_TWICE = {"concat of a concat": 0.4, "concat with a gate": 0.4}  # mean LSB: brought to one range once more
+
+
 @pytest.mark.parametrize("kind", BODIES)
 def test_graph_becomes_integers_that_answer_as_the_simulation(kind: str) -> None:
     """No float tensor, one scale a channel, our integers, and answers within a step of the simulation's."""
@@ -36,7 +39,7 @@ def test_graph_becomes_integers_that_answer_as_the_simulation(kind: str) -> None
         assert len(one.scales) == one.shape[axis]
     step = graph.tensors[graph.outputs[0]].scales[0]
     off = np.abs(answers(made.tflite, pictures())[0] - np.asarray(made.simulation(pictures()))) / step
-    assert off.mean() < 0.4
+    assert off.mean() < ROUNDED_TWICE.get(kind, 0.25)
     assert off.max() <= 2.01
 
 
