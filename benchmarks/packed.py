@@ -27,7 +27,7 @@ import numpy as np
 from bramble.packing.cut import pieces, values
 from bramble.packing.pack import pack
 from bramble.tflite import deflated_bytes
-from bramble_agent.packed import unpack
+from bramble_agent.unpacking.unpack import unpack
 
 HERE = Path(__file__).parent
 MODELS = HERE / "results" / "models"

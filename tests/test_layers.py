@@ -10,18 +10,21 @@ from sources import all_imports, sources, told
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.levels "
-    "bramble_agent.logistic bramble_agent.memory bramble_agent.packed_words bramble_agent.range_decoder "
-    "bramble_agent.rans bramble_agent.timing bramble_agent.wire bramble_agent.wire_install bramble_agent.xxh32",
-    "bramble_agent.codec bramble_agent.dense bramble_agent.energy bramble_agent.files bramble_agent.hashed "
-    "bramble_agent.installed bramble_agent.lease bramble_agent.locking bramble_agent.mixing bramble_agent.pixels "
-    "bramble_agent.positions bramble_agent.prove bramble_agent.wire_release",
-    "bramble_agent.board bramble_agent.links bramble_agent.oneself bramble_agent.packed_numbers bramble_agent.runtime "
-    "bramble_agent.signature bramble_agent.skeleton bramble_agent.values bramble_agent.vectors",
-    "bramble_agent.packed_parts bramble_agent.remembered",
-    "bramble_agent.sparse_part",
-    "bramble_agent.packed_content",
-    "bramble_agent.packed",
+    "bramble_agent bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.memory "
+    "bramble_agent.timing bramble_agent.unpacking bramble_agent.unpacking.dictionary bramble_agent.unpacking.levels "
+    "bramble_agent.unpacking.logistic bramble_agent.unpacking.range_decoder bramble_agent.unpacking.rans "
+    "bramble_agent.unpacking.xxh32 bramble_agent.wire bramble_agent.wire_install",
+    "bramble_agent.codec bramble_agent.energy bramble_agent.files bramble_agent.installed bramble_agent.lease "
+    "bramble_agent.locking bramble_agent.pixels bramble_agent.prove bramble_agent.unpacking.dense "
+    "bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing bramble_agent.unpacking.positions "
+    "bramble_agent.wire_release",
+    "bramble_agent.board bramble_agent.links bramble_agent.oneself bramble_agent.runtime bramble_agent.signature "
+    "bramble_agent.unpacking.skeleton bramble_agent.unpacking.values bramble_agent.unpacking.vectors "
+    "bramble_agent.unpacking.whole_numbers",
+    "bramble_agent.remembered bramble_agent.unpacking.parts",
+    "bramble_agent.unpacking.sparse",
+    "bramble_agent.unpacking.contents",
+    "bramble_agent.unpacking.unpack",
     "bramble_agent.bundle bramble_agent.decoding",
     "bramble_agent.golden bramble_agent.store",
     "bramble_agent.bench bramble_agent.retention bramble_agent.verify",
@@ -106,17 +109,17 @@ OPEN_TO_HOST = {
     "bramble_agent.digest",
     "bramble_agent.golden",
     "bramble_agent.installed",
-    "bramble_agent.xxh32",
-    "bramble_agent.packed",
-    "bramble_agent.packed_content",
-    "bramble_agent.packed_parts",
-    "bramble_agent.packed_numbers",
-    "bramble_agent.positions",
-    "bramble_agent.levels",
-    "bramble_agent.hashed",
-    "bramble_agent.rans",
-    "bramble_agent.range_decoder",
-    "bramble_agent.sparse_part",
+    "bramble_agent.unpacking.unpack",
+    "bramble_agent.unpacking.contents",
+    "bramble_agent.unpacking.parts",
+    "bramble_agent.unpacking.whole_numbers",
+    "bramble_agent.unpacking.positions",
+    "bramble_agent.unpacking.levels",
+    "bramble_agent.unpacking.hashed",
+    "bramble_agent.unpacking.rans",
+    "bramble_agent.unpacking.range_decoder",
+    "bramble_agent.unpacking.sparse",
+    "bramble_agent.unpacking.xxh32",
 }
 
 # By module, or by package for all modules within; a package not named here may be imported nowhere.
@@ -126,17 +129,7 @@ THIRD_PARTY = {
     "bramble_agent.golden": "numpy",
     "bramble_agent.verify": "numpy",
     "bramble_agent.decoding": "numpy",
-    "bramble_agent.xxh32": "numpy",
-    "bramble_agent.logistic": "numpy",
-    "bramble_agent.rans": "numpy",
-    "bramble_agent.positions": "numpy",
-    "bramble_agent.dense": "numpy",
-    "bramble_agent.hashed": "numpy",
-    "bramble_agent.levels": "numpy",
-    "bramble_agent.values": "numpy",
-    "bramble_agent.vectors": "numpy",
-    "bramble_agent.sparse_part": "numpy",
-    "bramble_agent.packed_content": "numpy",
+    "bramble_agent.unpacking": "numpy",
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
     "bramble.tuning": "pydantic",

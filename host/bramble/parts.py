@@ -48,7 +48,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
     ),
     "cluster": ("bramble.few_values.codebooks", "bramble.few_values.shared_fit"),
     "factorize": ("bramble.graph.low_rank", "bramble.graph.rewire"),
-    "hash": ("bramble.few_values.shared_fit", "bramble_agent.xxh32"),
+    "hash": ("bramble.few_values.shared_fit", "bramble_agent.unpacking.xxh32"),
     "head": (
         "bramble.held.resting",
         "bramble.graph.rewire",

@@ -96,7 +96,7 @@ def _found(thing: Path) -> _Found:
     """Read a file or folder. Raises UsageError or BundleError."""
     from bramble.bundle import find_bundle, load_bundle, load_packed
     from bramble.errors import UsageError
-    from bramble_agent.packed import is_packed
+    from bramble_agent.unpacking.unpack import is_packed
 
     if thing.is_dir() or thing.suffix == ".zip":
         bundle = load_bundle(find_bundle(thing))

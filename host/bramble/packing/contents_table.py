@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bramble.packing.cut import pieces
-from bramble_agent import packed_parts
-from bramble_agent.packed import costs, unpack
-from bramble_agent.packed_parts import Part
-from bramble_agent.sparse_part import read
+from bramble_agent.unpacking import parts as kinds
+from bramble_agent.unpacking.parts import Part
+from bramble_agent.unpacking.sparse import read
+from bramble_agent.unpacking.unpack import costs, unpack
 
 NAMES = {
-    packed_parts.ZEROS: "zeros",
-    packed_parts.SCALES: "scales",
-    packed_parts.PRODUCT: "scales of a bias, from others",
-    packed_parts.INTS: "integers",
-    packed_parts.SPARSE: "sparse",
-    packed_parts.DENSE: "adaptive histograms",
-    packed_parts.HASHED: "hashed",
-    packed_parts.PLANES: "byte planes, rANS",
-    packed_parts.PACKED: "standard library",
+    kinds.ZEROS: "zeros",
+    kinds.SCALES: "scales",
+    kinds.PRODUCT: "scales of a bias, from others",
+    kinds.INTS: "integers",
+    kinds.SPARSE: "sparse",
+    kinds.DENSE: "adaptive histograms",
+    kinds.HASHED: "hashed",
+    kinds.PLANES: "byte planes, rANS",
+    kinds.PACKED: "standard library",
 }
 
 
@@ -44,7 +44,7 @@ def rows(packed: bytes) -> list[Row]:
 
 
 def _coding(part: Part) -> str:
-    if part.kind != packed_parts.SPARSE:
+    if part.kind != kinds.SPARSE:
         return NAMES[part.kind]
     sparse = read(part.numbers)
     return f"sparse, {len(sparse.levels)} shared values" if sparse.levels else "sparse"

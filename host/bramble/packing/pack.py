@@ -1,4 +1,4 @@
-"""Pack a .tflite: the cheapest coding for each of its vectors, and the skeleton between them: ``bramble_agent.packed``.
+"""Pack a .tflite (the format: ``bramble_agent.unpacking.unpack``): the cheapest coding for each vector, and a skeleton.
 
 Every coding is tried where it can win, its bytes counted, and the result unpacked and compared before it is given away.
 What is decoded step by step in Python on the board is kept to what a slow one does in about two seconds.
@@ -21,12 +21,11 @@ from bramble.packing.products import products
 from bramble.packing.range_encoder import RangeEncoder
 from bramble.packing.sparse import sparse
 from bramble.packing.standard import squeezed, standard
-from bramble_agent import packed_parts
-from bramble_agent.packed import MAGIC, VERSION, gaps, skeleton_coded, unpack, varint_bytes
-from bramble_agent.packed_content import Contents
-from bramble_agent.packed_numbers import Numbers
-from bramble_agent.packed_parts import DENSE, INTS, SCALES, ZEROS, Part
-from bramble_agent.range_decoder import BUDGET
+from bramble_agent.unpacking.contents import Contents
+from bramble_agent.unpacking.parts import DENSE, INTS, PRODUCT, SCALES, ZEROS, Part, code_parts
+from bramble_agent.unpacking.range_decoder import BUDGET
+from bramble_agent.unpacking.unpack import MAGIC, VERSION, gaps, skeleton_coded, unpack, varint_bytes
+from bramble_agent.unpacking.whole_numbers import Numbers
 
 MOST_CELLS = 600_000  # flags or bytes of a buffer that is decoded one by one
 MOST_SET = 20_000  # weights that are not zero and decoded bit by bit
@@ -42,7 +41,7 @@ def pack(model: bytes, hints: Hints = ()) -> bytes:
     parts = tuple(one.part for one in candidates)
     coder = RangeEncoder()
     numbers = Numbers(coder)
-    packed_parts.code(numbers, len(model), parts)
+    code_parts(numbers, len(model), parts)
     contents = Contents(coder, parts)
     tail = b""
     for i in contents.order():
@@ -78,7 +77,7 @@ def _chosen(model: bytes, hints: Hints) -> list[Candidate]:
             chosen[at] = Candidate(Part(ZEROS, at, (one.size,)), b"")
         elif at in derived:
             source, factor = derived[at]
-            part = Part(packed_parts.PRODUCT, at, (len(words[at]), order[source] + 1, factor))
+            part = Part(PRODUCT, at, (len(words[at]), order[source] + 1, factor))
             chosen[at] = Candidate(part, b"")
         elif one.kind == "scales":
             chosen[at] = Candidate(Part(SCALES, at, (len(words[at]),)), words[at].tobytes())

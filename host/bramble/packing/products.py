@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bramble.packing.candidate import Scales
-from bramble_agent.packed_content import product
+from bramble_agent.unpacking.contents import product
 
 
 def products(words: dict[int, Scales]) -> dict[int, tuple[int, int]]:

@@ -11,11 +11,11 @@ import pytest
 from bramble.packing.candidate import Candidate, cost
 from bramble.packing.planes import encode, planes
 from bramble.packing.range_encoder import RangeEncoder
-from bramble_agent import dense, positions, rans, vectors
-from bramble_agent.logistic import END, LOG2, SQUASH_ARRAY, STRETCH
-from bramble_agent.mixing import Mixer
-from bramble_agent.packed_numbers import Numbers
-from bramble_agent.range_decoder import RangeDecoder
+from bramble_agent.unpacking import dense, positions, rans, vectors
+from bramble_agent.unpacking.logistic import END, LOG2, SQUASH_ARRAY, STRETCH
+from bramble_agent.unpacking.mixing import Mixer
+from bramble_agent.unpacking.range_decoder import RangeDecoder
+from bramble_agent.unpacking.whole_numbers import Numbers
 
 
 def test_tables_are_what_the_mathematics_says() -> None:

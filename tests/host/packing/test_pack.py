@@ -16,10 +16,10 @@ from bramble.packing.pack import pack
 from bramble.packing.shipped import packed_form
 from bramble.tflite import deflated_bytes
 from bramble_agent.errors import BundleDamaged, BundleTooNew
-from bramble_agent.hashed import KERAS, buckets, signs
-from bramble_agent.levels import integers
-from bramble_agent.packed import HEAD_BYTES, costs, is_packed, unpack, varint, varint_bytes
-from bramble_agent.packed_parts import DENSE, HASHED, PACKED, PLANES, PRODUCT, SPARSE
+from bramble_agent.unpacking.hashed import KERAS, buckets, signs
+from bramble_agent.unpacking.levels import integers
+from bramble_agent.unpacking.parts import DENSE, HASHED, PACKED, PLANES, PRODUCT, SPARSE
+from bramble_agent.unpacking.unpack import HEAD_BYTES, costs, is_packed, unpack, varint, varint_bytes
 from making import make_model
 
 MODELS = Path(__file__).parents[3] / "benchmarks" / "results" / "models"

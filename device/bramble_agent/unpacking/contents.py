@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from . import dense, hashed, rans, sparse_part, vectors
+from . import dense, hashed, rans, sparse, vectors
 from .levels import integers, real
-from .packed_numbers import Numbers
-from .packed_parts import DENSE, HASHED, INTS, PACKED, PLANES, PRODUCT, SCALES, ZEROS, Part, signed, unsigned
+from .parts import DENSE, HASHED, INTS, PACKED, PLANES, PRODUCT, SCALES, ZEROS, Part, signed, unsigned
+from .whole_numbers import Numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,10 +72,10 @@ class Contents:
         bytes_ = np.frombuffer(given, np.uint8).reshape(shape) if given is not None else None
         if part.kind == DENSE:
             return dense.code(self._coder, shape, bytes_).tobytes()
-        sparse = sparse_part.read(numbers)
-        scales = self._referred(sparse.ref, shape[sparse.channels])
+        outline = sparse.read(numbers)
+        scales = self._referred(outline.ref, shape[outline.channels])
         known = bytes_.view(np.int8) if bytes_ is not None else None
-        return sparse_part.code(self._coder, sparse, scales, known).tobytes()
+        return sparse.code(self._coder, outline, scales, known).tobytes()
 
     def _hashed(self, part: Part, given: Optional[bytes]) -> bytes:
         """``given`` is not the content but its levels (int64)."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from .packed_numbers import Numbers
+from .whole_numbers import Numbers
 
 ZEROS, SCALES, PRODUCT, INTS, SPARSE, DENSE, HASHED, PLANES, PACKED = range(9)
 ITEM = {ZEROS: 1, SCALES: 4, PRODUCT: 4, INTS: 4, PLANES: 1, PACKED: 1}
@@ -46,7 +46,7 @@ class Part:
         return self.numbers[0] * ITEM[self.kind]
 
 
-def code(numbers: Numbers, size: int, given: Tuple[Part, ...] = ()) -> Tuple[Part, ...]:
+def code_parts(numbers: Numbers, size: int, given: Tuple[Part, ...] = ()) -> Tuple[Part, ...]:
     """Code the parts of a file of ``size`` bytes, in the order of their places.
 
     Raises ValueError for parts that leave the file, or that are of no known kind.

@@ -5,12 +5,12 @@
     sha256      32 bytes, of the .tflite
     size        of the .tflite, as a varint (7 bits a byte, the lowest first)
     length      of the arithmetic code, as a varint
-    code        see ``range_decoder``: the parts (``packed_parts``), the content of each that is coded here (scales
-                first, ``packed_content``), the skeleton (``skeleton``)
+    code        see ``range_decoder``: the parts (``parts``), the content of each that is coded here (scales
+                first, ``contents``), the skeleton (``skeleton``)
     tail        what parts of kind PLANES and PACKED refer to, in the order of the file; then the skeleton, if packed
 
 The skeleton is what lies between the parts: the flatbuffer's tables, names and options. The code says how it is packed:
-0, in the code itself, or 1 + a method of ``packed_content.unpacked`` and the bytes of it in the tail.
+0, in the code itself, or 1 + a method of ``contents.unpacked`` and the bytes of it in the tail.
 
 Only the standard library and NumPy are needed. Bounded: a part's size is compared with the file's before anything is
 allocated for it, the file's with a limit, and decisions are counted against the budget of ``range_decoder``.
@@ -21,16 +21,16 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
-from . import packed_parts
-from .errors import BundleDamaged, BundleTooNew
-from .packed_content import Contents, unpacked
-from .packed_numbers import Numbers
-from .packed_words import words
+from ..errors import BundleDamaged, BundleTooNew
+from .contents import Contents, unpacked
+from .dictionary import words
+from .parts import code_parts
 from .range_decoder import RangeDecoder
 from .skeleton import Skeleton
+from .whole_numbers import Numbers
 
 if TYPE_CHECKING:
-    from .packed_parts import Part
+    from .parts import Part
     from .range_decoder import Coder
 
 MAGIC = b"BPk"
@@ -93,13 +93,9 @@ class _Reader:
         self.known: Tuple[Part, ...] = ()
         self.bits: Dict[int, int] = {}  # what each of the parts took
 
-    def parts(self) -> Tuple[Part, ...]:
-        """What it consists of."""
-        return packed_parts.code(self._numbers, self.size)
-
     def model(self) -> bytes:
         """The whole file."""
-        self.known = parts = packed_parts.code(self._numbers, self.size)
+        self.known = parts = code_parts(self._numbers, self.size)
         contents, held = Contents(self._coder, parts), {}
         for i in contents.order():
             before = self._read()

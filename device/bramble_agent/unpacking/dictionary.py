@@ -1,7 +1,7 @@
 """What .tflite files of one converter have in common: the skeleton of a small one, for ``skeleton`` to learn first.
 
 It is that of the zoo's digits CNN (convolutions, pooling, dense layers, int8): tables, names of operators and metadata
-as TensorFlow 2.21 writes them. Part of the format: a change of it is a new version of ``packed``.
+as TensorFlow 2.21 writes them. Part of the format: a change of it is a new version of ``unpack``.
 """
 
 from __future__ import annotations
