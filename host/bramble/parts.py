@@ -67,6 +67,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
     ),
     "quantize": (
         "bramble.compress.aware",
+        "bramble.packing.record",
         "bramble.pruning.layers_table",
         "bramble.quantization.adaround",
         "bramble.quantization.ai_edge",
@@ -88,6 +89,7 @@ OF_STAGE = {  # what a technique is made of, besides its own file and EVERY_STAG
         "bramble.quantization.taps",
         "bramble_agent.codec",
         "bramble_agent.runtime",
+        "bramble_agent.unpacking.plan",
     ),
     "vector": ("bramble.few_values.codebooks", "bramble.few_values.shared_fit"),
     "slim": ("bramble.training.bn_stats", "bramble.graph.rebuild", "bramble.pruning.scores", "bramble.graph.widths"),

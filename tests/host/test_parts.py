@@ -18,6 +18,7 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble.compress",  # a docstring
     "bramble.errors",  # what is raised leaves no result
     "bramble.events",  # what is told on the way
+    "bramble.packing",  # a docstring
     "bramble.quantization",  # a docstring
     "bramble.recipe",
     "bramble.recipe_quantize",  # knobs: their values are in the key, defaults and all
@@ -28,6 +29,7 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble_agent.digest",  # a sha256 has one value
     "bramble_agent.errors",  # what is raised leaves no result
     "bramble_agent.installed",  # looks up which version a library has
+    "bramble_agent.unpacking",  # a docstring
     "bramble_agent.wire",  # plain records: what they hold comes from the recipe and the data
 }
 QUANTIZATION = (
@@ -36,10 +38,12 @@ QUANTIZATION = (
 )
 OF_QUANTIZE = {  # bramble.stages calls these for the last stage only: the table of layers, the audit, the interpreter
     "bramble.compress.aware",
+    "bramble.packing.record",
     "bramble.pruning.layers_table",
     *(f"bramble.quantization.{name}" for name in QUANTIZATION.split()),
     "bramble_agent.codec",
     "bramble_agent.runtime",
+    "bramble_agent.unpacking.plan",
 }
 IMPORTED_AS = {"scikit-learn": "sklearn"}
 NOT_COMPUTED_WITH = {

@@ -19,12 +19,21 @@ from bramble.packing.hashed import hashed
 from bramble.packing.planes import planes
 from bramble.packing.products import products
 from bramble.packing.range_encoder import RangeEncoder
+from bramble.packing.record import recorded
 from bramble.packing.sparse import sparse
 from bramble.packing.standard import squeezed, standard
 from bramble_agent.unpacking.contents import Contents
-from bramble_agent.unpacking.parts import DENSE, INTS, PRODUCT, SCALES, ZEROS, Part, code_parts
+from bramble_agent.unpacking.parts import DENSE, INTS, PRODUCT, SCALES, ZEROS, Part, code_parts, code_places
+from bramble_agent.unpacking.plan import Place, lay, varint_bytes
 from bramble_agent.unpacking.range_decoder import BUDGET
-from bramble_agent.unpacking.unpack import MAGIC, VERSION, gaps, skeleton_coded, unpack, varint_bytes
+from bramble_agent.unpacking.unpack import (
+    MAGIC,
+    VERSION,
+    coded_plan,
+    coded_skeleton,
+    gaps,
+    unpack,
+)
 from bramble_agent.unpacking.whole_numbers import Numbers
 
 MOST_CELLS = 600_000  # flags or bytes of a buffer that is decoded one by one
@@ -41,27 +50,44 @@ def pack(model: bytes, hints: Hints = ()) -> bytes:
     parts = tuple(one.part for one in candidates)
     coder = RangeEncoder()
     numbers = Numbers(coder)
-    code_parts(numbers, len(model), parts)
+    places, tail = _layout(model, parts, coder, numbers)
+    code_parts(numbers, places, parts)
     contents = Contents(coder, parts)
-    tail = b""
     for i in contents.order():
         contents.code(i, lambda _: b"", candidates[i].given)
         tail += b"".join(candidates[i].tail)
-    skeleton = b"".join(model[start:end] for start, end in gaps(len(model), parts))
-    if len(skeleton) <= MOST_SKELETON:
-        numbers.code(255, 0)
-        skeleton_coded(coder, len(model), parts, skeleton)
-    else:
-        method, squeezed_skeleton = squeezed(skeleton)
-        numbers.code(255, 1 + method)
-        numbers.code(254, len(squeezed_skeleton))
-        tail += squeezed_skeleton
     code = coder.finish()
     head = MAGIC + bytes([VERSION]) + hashlib.sha256(model).digest()
     found = head + varint_bytes(len(model)) + varint_bytes(len(code)) + code + tail
     if unpack(found) != model:
         raise BrambleError("a model does not unpack to itself", "this is a bug of Bramble: please report it")
     return found
+
+
+def _layout(
+    model: bytes, parts: tuple[Part, ...], coder: RangeEncoder, numbers: Numbers
+) -> tuple[tuple[Place, ...], bytes]:
+    """Code where the parts lie and what lies between them: these places, and bytes for the tail."""
+    places = tuple(Place(part.offset, part.size) for part in parts)
+    skeleton = b"".join(model[start:end] for start, end in gaps(len(model), places))
+    written, offsets = recorded(model), {place.offset for place in places}
+    plan = written.plan(offsets) if written and offsets <= written.offsets() else b""
+    if 0 < len(plan) <= MOST_SKELETON:
+        laid = lay(plan, len(model))
+        if laid.between == skeleton and {one.offset for one in laid.places} == offsets:
+            numbers.code(255, 0)
+            coded_plan(coder, plan)
+            return laid.places, b""
+    if len(skeleton) <= MOST_SKELETON:
+        numbers.code(255, 1)
+        code_places(numbers, len(model), places)
+        coded_skeleton(coder, len(model), places, skeleton)
+        return places, b""
+    method, code = squeezed(skeleton)
+    numbers.code(255, 2 + method)
+    code_places(numbers, len(model), places)
+    numbers.code(254, len(code))
+    return places, code
 
 
 def _chosen(model: bytes, hints: Hints) -> list[Candidate]:

@@ -1,8 +1,7 @@
 """Rewrite a .tflite: open it as objects, change them, pack them again, small.
 
-Small means: names of tensors that only the converter's authors read become short, equal vectors (the zero points of all
-kernels are zeros) and strings are stored once, notes of the conversion go. Weights are aligned to 16 bytes, as the
-schema demands and flatbuffers' Python does not know by itself. The scale of a bias is the product of its input's and
+Small means: names of tensors that only the converter's authors read become short, equal vectors and strings are stored
+once (``bramble.packing.record``), notes of the conversion go. The scale of a bias is the product of its input's and
 its kernel's to the last bit, so that packed models need not hold it.
 """
 
@@ -14,9 +13,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from bramble.packing.record import opened, record
 from bramble.tflite import WEIGHTED_CODES
 
-ALIGNMENT = 16
 OFF = 1e-6  # by how much the converter's rounding moves a scale, relatively
 FLOATS = (0, 1)  # FLOAT32 and FLOAT16 in TFLite's schema
 TRANSPOSED = 67  # TRANSPOSE_CONV, whose inputs lie in another order
@@ -25,39 +24,12 @@ KEPT = b"min_runtime_version"
 
 def unpacked(model: bytes) -> Any:
     """The ModelT of a .tflite."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    return schema.ModelT.InitFromPackedBuf(model, 0)
+    return opened(model)
 
 
 def packed(held: Any) -> bytes:
-    """The .tflite of a ModelT."""
-    import flatbuffers
-
-    class Builder(flatbuffers.Builder):  # type: ignore[misc]
-        """Stores equal vectors and strings once, and aligns bytes."""
-
-        def __init__(self) -> None:
-            super().__init__(1 << 16)
-            self.known: dict[tuple[str, bytes], int] = {}
-
-        def CreateNumpyVector(self, values: NDArray[Any]) -> int:  # noqa: N802 - flatbuffers' name
-            key = values.dtype.str, values.tobytes()
-            if key not in self.known:
-                if values.dtype == np.uint8:
-                    self.Prep(ALIGNMENT, values.size)
-                self.known[key] = super().CreateNumpyVector(values)
-            return self.known[key]
-
-        def CreateString(self, text: Any, *how: Any) -> int:  # noqa: N802 - flatbuffers' name
-            key = "", text if isinstance(text, bytes) else text.encode()
-            if key not in self.known:
-                self.known[key] = super().CreateString(text, *how)
-            return self.known[key]
-
-    builder = Builder()
-    builder.Finish(held.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    """The .tflite of a ModelT: what is read out of it again is written as the same bytes."""
+    return record(opened(record(held).model)).model
 
 
 def add_buffer(held: Any, values: NDArray[Any]) -> int:
