@@ -20,49 +20,49 @@ if TYPE_CHECKING:
     from .range_decoder import Coder
 
 
-def scales(coder: Coder, count: int, given: Optional[NDArray[np.uint32]] = None) -> NDArray[np.uint32]:
-    """Code ``count`` words of 32 bits."""
-    mixer = Mixer(3)
-    before, found = 0, np.zeros(count, dtype=np.uint32)
-    for i in range(count):
-        word = 0
-        for place in range(4):
-            shift = 24 - 8 * place
-            prefix = (word | 1 << 32) >> (shift + 8)
-            contexts = (
-                place,
-                prefix,
-                (before | 1 << 32) >> shift if prefix == (before | 1 << 32) >> (shift + 8) else 0,
-            )
-            given_byte = int(given[i]) >> shift & 255 if given is not None else 0
-            word |= mixer.number(coder, contexts, 8, given_byte) << shift
-        found[i] = before = word
-    return found
+class Vectors:
+    """Codes the vectors of one model: what one teaches, the next knows."""
 
+    def __init__(self) -> None:
+        self._scales, self._lengths, self._bits = Mixer(4), Mixer(3), Mixer(3)
 
-def biases(
-    coder: Coder, count: int, hints: Sequence[int], given: Optional[NDArray[np.int32]] = None
-) -> NDArray[np.int32]:
-    """Code ``count`` signed numbers of 32 bits; ``hints`` say of each what its size goes by."""
-    mixer, ends = Mixer(3), Mixer(2)
-    before, found = 0, np.zeros(count, dtype=np.int32)
-    for i, hint in enumerate(hints[:count]):
-        known = int(given[i]) if given is not None else 0
-        length = mixer.number(coder, (0, 1 + hint, 1 + before), 6, abs(known).bit_length())
-        value = _bits(coder, ends, min(length, 32), abs(known))
-        if value:
-            negative = ends.number(coder, (1 << 20, 1 << 21), 1, int(known < 0))
-            value = -value if negative else value
-        found[i] = max(-(1 << 31), min(value, (1 << 31) - 1))
-        before = length
-    return found
+    def scales(self, coder: Coder, count: int, given: Optional[NDArray[np.uint32]] = None) -> NDArray[np.uint32]:
+        """Code ``count`` words of 32 bits."""
+        before, found = 0, np.zeros(count, dtype=np.uint32)
+        for i in range(count):
+            word = 0
+            for place in range(4):
+                shift = 24 - 8 * place
+                prefix = (word | 1 << 32) >> (shift + 8)
+                alike = prefix == (before | 1 << 32) >> (shift + 8)
+                contexts = (place, place << 8 | min(i, 1), prefix, (before | 1 << 32) >> shift if alike else 0)
+                given_byte = int(given[i]) >> shift & 255 if given is not None else 0
+                word |= self._scales.number(coder, contexts, 8, given_byte) << shift
+            found[i] = before = word
+        return found
 
+    def biases(
+        self, coder: Coder, count: int, hints: Sequence[int], given: Optional[NDArray[np.int32]] = None
+    ) -> NDArray[np.int32]:
+        """Code ``count`` signed numbers of 32 bits; ``hints`` say of each what its size goes by."""
+        before, found = 0, np.zeros(count, dtype=np.int32)
+        for i, hint in enumerate(hints[:count]):
+            known = int(given[i]) if given is not None else 0
+            length = self._lengths.number(coder, (0, 1 + hint, 1 + before), 6, abs(known).bit_length())
+            value = self._size(coder, min(length, 32), hint, abs(known))
+            if value:
+                negative = self._bits.number(coder, (1 << 20, 1 << 21, 1 << 22), 1, int(known < 0))
+                value = -value if negative else value
+            found[i] = max(-(1 << 31), min(value, (1 << 31) - 1))
+            before = length
+        return found
 
-def _bits(coder: Coder, mixer: Mixer, length: int, given: int) -> int:
-    """The bits below the first of a number of that length."""
-    coder.spend(COST * length)
-    value = min(length, 1)
-    for shift in range(length - 2, -1, -1):
-        high = min(value, 7)
-        value = value * 2 + mixer.bit(coder, (shift, shift << 8 | high << 5 | length), given >> shift & 1)
-    return value
+    def _size(self, coder: Coder, length: int, hint: int, given: int) -> int:
+        """The bits below the first of a number of that length."""
+        coder.spend(COST * length)
+        value = min(length, 1)
+        for shift in range(length - 2, -1, -1):
+            high = min(value, 7)
+            contexts = (shift, shift << 8 | high << 5 | length, 1 << 30 | shift << 16 | hint)
+            value = value * 2 + self._bits.bit(coder, contexts, given >> shift & 1)
+        return value
