@@ -38,6 +38,7 @@ from bramble_agent.unpacking.whole_numbers import Numbers
 
 MOST_CELLS = 600_000  # flags or bytes of a buffer that is decoded one by one
 MOST_SET = 20_000  # weights that are not zero and decoded bit by bit
+FEW = 16  # values that are worth a codebook where no weight is zero
 RESERVE = 2_500_000  # of the decoder's budget, for skeleton and scales
 MOST_SKELETON = 8_192  # bytes of a skeleton that is decoded bit by bit
 LEAST_BYTES = 256  # of a buffer of another type than int8 and int32 that is worth a part
@@ -139,7 +140,8 @@ def _candidates(model: bytes, one: Piece, ref: int, scales: dict[int, Scales], h
     if one.size <= MOST_CELLS:
         held += planes(one.offset, data, 1, weights.shape[0])
         held.append(Candidate(Part(DENSE, one.offset, (weights.shape[0], weights.shape[1])), data))
-        if np.count_nonzero(weights) <= min(MOST_SET, 0.8 * one.size):
+        count = np.count_nonzero(weights)
+        if count <= MOST_SET and (count <= 0.8 * one.size or len(np.unique(weights)) <= FEW):
             held += sparse(one.offset, weights, axis, ref, scales)
     else:
         held += planes(one.offset, data, 1, weights.shape[0])
