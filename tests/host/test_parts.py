@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 import bramble.pipeline
-from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_STAGE
+from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_BUNDLE, OF_STAGE
 from bramble.pipeline import made_of
 from bramble.recipe import Stage
 from sources import imports, sources
@@ -102,3 +102,9 @@ def test_a_library_recomputes_the_stages_that_need_it(monkeypatch: pytest.Monkey
     before = {do: made_of(do) for do in STAGES}
     monkeypatch.setattr(bramble.pipeline.metadata, "version", lambda name: f"another {name}")
     assert [do for do in STAGES if made_of(do) != before[do]] == ["factorize", "cluster", "vector", "quantize"]
+
+
+def test_a_changed_packer_makes_a_new_bundle() -> None:
+    """Every module that packs models, on both sides, is in a bundle's key; what only tells of them is not."""
+    both = {name for name in sources() if name.startswith(("bramble.packing.", "bramble_agent.unpacking."))}
+    assert set(OF_BUNDLE) == {"bramble.bundle", *both} - {"bramble.packing.contents_table"}

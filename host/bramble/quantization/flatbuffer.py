@@ -53,7 +53,7 @@ def compact(model: bytes, source: keras.Model, coarse: bool = False) -> bytes:
     held = unpacked(model)
     graph = held.subgraphs[0]
     _requantize_at_once(held, graph)
-    _multiply_out(held, graph)
+    multiply_out(held, graph)
     if coarse:
         _round_biases(held, graph)
     signature = held.signatureDefs[0]
@@ -93,7 +93,7 @@ def _requantize_at_once(held: Any, graph: Any) -> None:
     _drop_unused(held, graph)
 
 
-def _multiply_out(held: Any, graph: Any) -> None:
+def multiply_out(held: Any, graph: Any) -> None:
     """Make float32(input scale · kernel scale) of the scales of biases: the converter rounds on its way there.
 
     No kernel computes with them: all multiply the two themselves.
