@@ -10,18 +10,21 @@ from sources import all_imports, sources, told
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.levels "
-    "bramble_agent.logistic bramble_agent.memory bramble_agent.packed_words bramble_agent.range_decoder "
-    "bramble_agent.rans bramble_agent.timing bramble_agent.wire bramble_agent.wire_install bramble_agent.xxh32",
-    "bramble_agent.codec bramble_agent.dense bramble_agent.energy bramble_agent.files bramble_agent.hashed "
-    "bramble_agent.installed bramble_agent.lease bramble_agent.locking bramble_agent.mixing bramble_agent.pixels "
-    "bramble_agent.positions bramble_agent.prove bramble_agent.wire_release",
-    "bramble_agent.board bramble_agent.links bramble_agent.oneself bramble_agent.packed_numbers bramble_agent.runtime "
-    "bramble_agent.signature bramble_agent.skeleton bramble_agent.values bramble_agent.vectors",
-    "bramble_agent.packed_parts bramble_agent.remembered",
-    "bramble_agent.sparse_part",
-    "bramble_agent.packed_content",
-    "bramble_agent.packed",
+    "bramble_agent bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.memory "
+    "bramble_agent.timing bramble_agent.unpacking bramble_agent.unpacking.dictionary bramble_agent.unpacking.levels "
+    "bramble_agent.unpacking.logistic bramble_agent.unpacking.plan bramble_agent.unpacking.range_decoder "
+    "bramble_agent.unpacking.rans bramble_agent.unpacking.xxh32 bramble_agent.wire bramble_agent.wire_install",
+    "bramble_agent.codec bramble_agent.energy bramble_agent.files bramble_agent.installed bramble_agent.lease "
+    "bramble_agent.locking bramble_agent.pixels bramble_agent.prove bramble_agent.unpacking.dense "
+    "bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing bramble_agent.unpacking.positions "
+    "bramble_agent.wire_release",
+    "bramble_agent.board bramble_agent.links bramble_agent.oneself bramble_agent.runtime bramble_agent.signature "
+    "bramble_agent.unpacking.skeleton bramble_agent.unpacking.values bramble_agent.unpacking.vectors "
+    "bramble_agent.unpacking.whole_numbers",
+    "bramble_agent.remembered bramble_agent.unpacking.parts",
+    "bramble_agent.unpacking.sparse",
+    "bramble_agent.unpacking.contents",
+    "bramble_agent.unpacking.unpack",
     "bramble_agent.bundle bramble_agent.decoding",
     "bramble_agent.golden bramble_agent.store",
     "bramble_agent.bench bramble_agent.retention bramble_agent.verify",
@@ -37,12 +40,12 @@ HOST_FLOORS = (
     "bramble.fleet.release.operators bramble.fleet.setup bramble.fleet.setup.proof_model bramble.fleet.ssh "
     "bramble.fleet.ssh.words bramble.fleet.types bramble.fleet.versions bramble.graph bramble.graph.copying "
     "bramble.graph.low_rank bramble.held bramble.held.resting bramble.held.seen bramble.old_configs bramble.packing "
-    "bramble.packing.cut bramble.packing.levels bramble.packing.range_encoder bramble.parts bramble.places "
-    "bramble.pruning bramble.quantization bramble.quantization.flatbuffer bramble.quantization.grid "
-    "bramble.quantization.patches bramble.report bramble.report.conditions bramble.report.fitting "
-    "bramble.report.units bramble.training bramble.training.hinge bramble.training.lesson bramble.training.losses "
-    "bramble.training.shift bramble.training.softmax bramble.tuning bramble_zoo bramble_zoo.digits_cnn "
-    "bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet bramble_zoo.resnet8",
+    "bramble.packing.cut bramble.packing.levels bramble.packing.range_encoder bramble.packing.record bramble.parts "
+    "bramble.places bramble.pruning bramble.quantization bramble.quantization.grid bramble.quantization.patches "
+    "bramble.report bramble.report.conditions bramble.report.fitting bramble.report.units bramble.training "
+    "bramble.training.hinge bramble.training.lesson bramble.training.losses bramble.training.shift "
+    "bramble.training.softmax bramble.tuning bramble_zoo bramble_zoo.digits_cnn bramble_zoo.ds_cnn "
+    "bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet bramble_zoo.resnet8",
     "bramble.artifact bramble.cli.screen bramble.convert bramble.datasets.types bramble.few_values.shadows "
     "bramble.fleet.ask bramble.fleet.findings.finding bramble.fleet.local bramble.fleet.probe.describe "
     "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
@@ -59,14 +62,14 @@ HOST_FLOORS = (
     "bramble.graph.rebuild bramble.graph.widths bramble.held.sharing bramble.held.zeros bramble.packing.hashed "
     "bramble.packing.planes bramble.packing.products bramble.packing.sparse bramble.packing.standard "
     "bramble.pruning.layers_table bramble.pruning.regrow bramble.pruning.scores bramble.pruning.sensitivity "
-    "bramble.pruning.surgeon bramble.quantization.graph bramble.quantization.retie bramble.recipe "
+    "bramble.pruning.surgeon bramble.quantization.flatbuffer bramble.quantization.graph bramble.recipe "
     "bramble.report.facts bramble.report.survey_table bramble.report.table bramble.training.answers "
     "bramble.training.bn_stats bramble.training.trainer bramble.work",
     "bramble.asked bramble.cli.many bramble.cli.one bramble.datasets.cifar10 bramble.datasets.fashion_mnist "
     "bramble.datasets.folder bramble.datasets.mnist bramble.fleet.release.push bramble.fleet.selection "
     "bramble.fleet.setup.runtimes bramble.fleet.setup.wheels bramble.fleet.ssh.files bramble.fleet.ssh.jump "
     "bramble.origin bramble.packing.pack bramble.pruning.dead bramble.pruning.density bramble.pruning.phases "
-    "bramble.quantization.plain bramble.reading bramble.report.page bramble.training.fit",
+    "bramble.quantization.plain bramble.quantization.retie bramble.reading bramble.report.page bramble.training.fit",
     "bramble.build_model bramble.cli.deploy_sh bramble.cli.init bramble.cli.options bramble.compress.distill "
     "bramble.compress.factorize bramble.compress.head bramble.compress.prune bramble.compress.slim "
     "bramble.compress.train bramble.datasets bramble.doctor.pictures bramble.few_values.shared_fit "
@@ -106,17 +109,18 @@ OPEN_TO_HOST = {
     "bramble_agent.digest",
     "bramble_agent.golden",
     "bramble_agent.installed",
-    "bramble_agent.xxh32",
-    "bramble_agent.packed",
-    "bramble_agent.packed_content",
-    "bramble_agent.packed_parts",
-    "bramble_agent.packed_numbers",
-    "bramble_agent.positions",
-    "bramble_agent.levels",
-    "bramble_agent.hashed",
-    "bramble_agent.rans",
-    "bramble_agent.range_decoder",
-    "bramble_agent.sparse_part",
+    "bramble_agent.unpacking.unpack",
+    "bramble_agent.unpacking.contents",
+    "bramble_agent.unpacking.parts",
+    "bramble_agent.unpacking.plan",
+    "bramble_agent.unpacking.whole_numbers",
+    "bramble_agent.unpacking.positions",
+    "bramble_agent.unpacking.levels",
+    "bramble_agent.unpacking.hashed",
+    "bramble_agent.unpacking.rans",
+    "bramble_agent.unpacking.range_decoder",
+    "bramble_agent.unpacking.sparse",
+    "bramble_agent.unpacking.xxh32",
 }
 
 # By module, or by package for all modules within; a package not named here may be imported nowhere.
@@ -126,17 +130,7 @@ THIRD_PARTY = {
     "bramble_agent.golden": "numpy",
     "bramble_agent.verify": "numpy",
     "bramble_agent.decoding": "numpy",
-    "bramble_agent.xxh32": "numpy",
-    "bramble_agent.logistic": "numpy",
-    "bramble_agent.rans": "numpy",
-    "bramble_agent.positions": "numpy",
-    "bramble_agent.dense": "numpy",
-    "bramble_agent.hashed": "numpy",
-    "bramble_agent.levels": "numpy",
-    "bramble_agent.values": "numpy",
-    "bramble_agent.vectors": "numpy",
-    "bramble_agent.sparse_part": "numpy",
-    "bramble_agent.packed_content": "numpy",
+    "bramble_agent.unpacking": "numpy",
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
     "bramble.tuning": "pydantic",
@@ -151,6 +145,7 @@ THIRD_PARTY = {
     "bramble.bundle": "numpy",
     "bramble.packing": "numpy",
     "bramble.packing.cut": "numpy ai_edge_litert",
+    "bramble.packing.record": "ai_edge_litert flatbuffers numpy",
     "bramble.graph.low_rank": "numpy tensorly",
     "bramble.graph.rewire": "keras",
     "bramble.graph.channels": "keras numpy",
@@ -183,7 +178,7 @@ THIRD_PARTY = {
     "bramble.quantization": "keras numpy",
     "bramble.quantization.ai_edge": "ai_edge_litert ai_edge_quantizer numpy",
     "bramble.quantization.adaround": "keras numpy threadpoolctl",
-    "bramble.quantization.flatbuffer": "ai_edge_litert flatbuffers keras numpy",
+    "bramble.quantization.flatbuffer": "ai_edge_litert keras numpy",
     "bramble.quantization.islands": "ai_edge_litert keras numpy",
     "bramble.stages": "keras numpy",
     "bramble.doctor": "numpy",

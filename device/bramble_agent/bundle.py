@@ -4,7 +4,7 @@
     model.tflite    the model
     labels.txt      one class name a line
     golden.npz      pixels, input_<i>, output_<i>: answers that every board must give too
-    model.packed    in place of the model where that is smaller (see ``packed``); the manifest knows the model only
+    model.packed    in place of the model where that is smaller (see ``unpacking``); the manifest knows the model only
 
 Refused with a reason: a missing or extra-long file, one bit changed, names with a path in them, links, another version,
 a model without inputs or outputs, more or fewer labels than classes.
@@ -171,7 +171,7 @@ def _stands_for(packed: bytes, manifest: Manifest) -> bool:
 def _unpacked(packed: bytes, manifest: Manifest, path: Path) -> bytes:
     """The model that came packed; at most as large as the manifest says it is."""
     try:
-        from .packed import unpack
+        from .unpacking.unpack import unpack
     except ImportError as error:
         told = " ".join(str(error.__cause__ or error).split())
         raise RuntimeMissing(f"{path}: the model is packed, and NumPy does not import: {told}", SETUP) from error

@@ -79,7 +79,7 @@ def _read(path: Path) -> bytes:
 
 def _model(raw: bytes, limit: int) -> bytes:
     """The model that a packed one stands for. Raises ValueError."""
-    from .packed import unpack
+    from .unpacking.unpack import unpack
 
     try:
         return unpack(raw, limit)

@@ -27,8 +27,8 @@ from bramble_agent.codec import encode
 from bramble_agent.digest import sha256_file
 from bramble_agent.errors import AgentError, ModelRejected, OperatorMissing
 from bramble_agent.golden import answers
-from bramble_agent.packed import unpack
 from bramble_agent.pixels import table, to_input
+from bramble_agent.unpacking.unpack import unpack
 from bramble_agent.wire import BUNDLE_VERSION, Budget, FileFact, Golden, Manifest, Pixels, Scores
 
 GOLDEN = 16  # pictures of the golden answers

@@ -21,7 +21,7 @@ from bramble.datasets.types import Dataset, Source, split
 from bramble.errors import RecipeError, TrainingDiverged
 from bramble.events import Note, OnEvent, StageBegan
 from bramble.origin import origin_digest
-from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_STAGE
+from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_BUNDLE, OF_STAGE
 from bramble.quantization import ai_edge
 from bramble.reading import ReadRecipe, read_recipe
 from bramble.recipe import TRAINED, Distill, Recipe, Stage, tuning_of
@@ -70,7 +70,7 @@ def build(read: ReadRecipe, options: Options, on_event: OnEvent) -> Built:
     last = done[-1]
     key = key_of(last.key, "score", code_digest("bramble.evaluate"))
     score = run.step(run.store, "evaluate", key, partial(run.score, last))
-    key = key_of(key, read.recipe.name, read.recipe.budget.model_dump(), code_digest("bramble.bundle", __name__))
+    key = key_of(key, read.recipe.name, read.recipe.budget.model_dump(), code_digest(*OF_BUNDLE, __name__))
     stages = [artifact.facts for artifact in done]
     place = Store(options.runs / read.recipe.name)
     final = run.step(place, "bundle", key[:12], partial(run.bundle, last, score.facts, stages))

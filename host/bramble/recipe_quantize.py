@@ -49,6 +49,9 @@ class Quantize(Table):
     """int8: convolutions and dense layers, by name, that stay in float; their neighbours stay integers."""
     aware: Aware | None = None
     """int8: train on with everything rounded as it will be; ranges of activations are trained too."""
+    coarse: bool = False
+    """int8: scales of kernels with 8 significant bits, biases to an eighth of an output step, for packed files of a few
+    KB, which become 3 to 17 % smaller; roundings are no larger than int8's own."""
     max_mean_lsb: Positive = 4.0
     """The audit fails if outputs are off the float model's by more than this, mean over outputs, in output steps.
     With aware they are held against the trained simulation."""
@@ -64,6 +67,8 @@ class Quantize(Table):
             raise ValueError(f'quantize: aware trains for scheme = "int8", not {self.scheme}')
         if self.keep and self.scheme != "int8":
             raise ValueError(f'quantize: keep is for layers among those of scheme = "int8", not {self.scheme}')
+        if self.coarse and self.scheme != "int8":
+            raise ValueError(f'quantize: coarse is for scheme = "int8", not {self.scheme}')
         repairs = " and ".join(self.repairs())
         if repairs and self.scheme != "int8":
             raise ValueError(f'quantize: {repairs} is for scheme = "int8", not {self.scheme}')
@@ -77,7 +82,8 @@ class Quantize(Table):
             return self
         if self.scheme not in ("int8", "int16x8", "dynamic"):
             raise ValueError(f"quantize: {self.backend} knows int8, int16x8 and dynamic, not {self.scheme}")
-        own = [*self.repairs(), *(["keep"] if self.keep else []), *(["aware"] if self.aware else [])]
+        others = {"keep": self.keep, "aware": self.aware, "coarse": self.coarse}
+        own = [*self.repairs(), *(name for name, given in others.items() if given)]
         if own:
             raise ValueError(f'quantize: {" and ".join(own)} needs backend = "bramble", not {self.backend}')
         return self

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bramble.fleet.release.coding import difference
+from bramble.packing.pack import pack
 from bramble_agent.codec import decode, encode
 from bramble_agent.wire import WIRE_VERSION, BenchAnswer, ErrorAnswer, ProbeAnswer, VerifyAnswer
 from bramble_agent.wire_release import Piece, ReleaseAnswer
@@ -93,8 +94,8 @@ def test_probe_without_any_package(version: str, python: Path, tmp_path: Path) -
 def test_whole_package_compiles(version: str, python: Path) -> None:
     """Every file of the agent is valid syntax there, those included that a bare interpreter cannot import."""
     code = "import pathlib, sys\nfor p in sys.argv[1:]: compile(pathlib.Path(p).read_text('utf-8'), p, 'exec')"
-    files = sorted((DEVICE / "bramble_agent").glob("*.py"))
-    assert len(files) >= 28
+    files = sorted((DEVICE / "bramble_agent").rglob("*.py"))
+    assert len(files) >= 48
     subprocess.run([python, "-S", "-W", "error", "-c", code, *files], env=clean(), check=True)
 
 
@@ -151,7 +152,7 @@ def environment(python: Path, version: str, runtime: str) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize(("version", "runtime"), PAIRS)
 def test_verify_and_bench(version: str, runtime: str, python: Path, tmp_path: Path) -> None:
-    """With a runtime installed the agent verifies and times a bundle, and names what the runtime lacks."""
+    """With a runtime the agent verifies and times a bundle, a packed one too; it names what the runtime lacks."""
     inside = environment(python, version, runtime)
     for kind in ("int8", "float32"):
         bundle = str(make_bundle(tmp_path / kind, kind=kind))
@@ -161,6 +162,10 @@ def test_verify_and_bench(version: str, runtime: str, python: Path, tmp_path: Pa
         assert verified.ok
         assert verified.runtime.startswith(runtime + " ")
         assert verified.max_lsb in ({0, 1} if kind == "int8" else {None})
+    (tmp_path / "int8" / "model.tflite").unlink()
+    (tmp_path / "int8" / "model.packed").write_bytes(pack(make_model()))
+    status, reply = agent(inside, "verify", bundle=str(tmp_path / "int8"))
+    assert (status, decode(VerifyAnswer, reply["answer"]).ok) == (0, True), reply
     quick: dict[str, Any] = {"min_runs": 50, "min_s": 0.0, "warmup_s": 0.0, "energy_s": 0.0}
     status, reply = agent(inside, "bench", bundle=bundle, **quick)
     assert status == 0, reply

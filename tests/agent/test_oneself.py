@@ -145,8 +145,8 @@ def test_files_of_the_folder_it_starts_in(tmp_path: Path, monkeypatch: pytest.Mo
 def test_out_of_a_zip(tmp_path: Path) -> None:
     """An agent that runs out of a zip asks that same zip, from wherever it starts."""
     with zipfile.ZipFile(tmp_path / "agent.zip", "w") as archive:
-        for path in (DEVICE / "bramble_agent").glob("*.py"):
-            archive.write(path, f"bramble_agent/{path.name}")
+        for path in (DEVICE / "bramble_agent").rglob("*.py"):
+            archive.write(path, path.relative_to(DEVICE))
     code = (
         "from bramble_agent import oneself, wire\n"
         "print(oneself.HOME)\n"

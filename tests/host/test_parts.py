@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 import bramble.pipeline
-from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_STAGE
+from bramble.parts import EVERY_STAGE, LIBRARIES, LIBRARIES_OF_STAGE, OF_BUNDLE, OF_STAGE
 from bramble.pipeline import made_of
 from bramble.recipe import Stage
 from sources import imports, sources
@@ -18,6 +18,7 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble.compress",  # a docstring
     "bramble.errors",  # what is raised leaves no result
     "bramble.events",  # what is told on the way
+    "bramble.packing",  # a docstring
     "bramble.quantization",  # a docstring
     "bramble.recipe",
     "bramble.recipe_quantize",  # knobs: their values are in the key, defaults and all
@@ -28,6 +29,7 @@ CANNOT_CHANGE_A_RESULT = {
     "bramble_agent.digest",  # a sha256 has one value
     "bramble_agent.errors",  # what is raised leaves no result
     "bramble_agent.installed",  # looks up which version a library has
+    "bramble_agent.unpacking",  # a docstring
     "bramble_agent.wire",  # plain records: what they hold comes from the recipe and the data
 }
 QUANTIZATION = (
@@ -36,10 +38,12 @@ QUANTIZATION = (
 )
 OF_QUANTIZE = {  # bramble.stages calls these for the last stage only: the table of layers, the audit, the interpreter
     "bramble.compress.aware",
+    "bramble.packing.record",
     "bramble.pruning.layers_table",
     *(f"bramble.quantization.{name}" for name in QUANTIZATION.split()),
     "bramble_agent.codec",
     "bramble_agent.runtime",
+    "bramble_agent.unpacking.plan",
 }
 IMPORTED_AS = {"scikit-learn": "sklearn"}
 NOT_COMPUTED_WITH = {
@@ -98,3 +102,9 @@ def test_a_library_recomputes_the_stages_that_need_it(monkeypatch: pytest.Monkey
     before = {do: made_of(do) for do in STAGES}
     monkeypatch.setattr(bramble.pipeline.metadata, "version", lambda name: f"another {name}")
     assert [do for do in STAGES if made_of(do) != before[do]] == ["factorize", "cluster", "vector", "quantize"]
+
+
+def test_a_changed_packer_makes_a_new_bundle() -> None:
+    """Every module that packs models, on both sides, is in a bundle's key; what only tells of them is not."""
+    both = {name for name in sources() if name.startswith(("bramble.packing.", "bramble_agent.unpacking."))}
+    assert set(OF_BUNDLE) == {"bramble.bundle", *both} - {"bramble.packing.contents_table"}

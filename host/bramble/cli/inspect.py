@@ -61,7 +61,7 @@ def inspect(
         return
     from rich.table import Table
 
-    buffers = facts.pop("buffers", [])
+    buffers, taken = facts.pop("buffers", []), facts.pop("packed_shares", {})
     table = Table(box=None, show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
@@ -74,6 +74,10 @@ def inspect(
         for one in buffers:
             coded.add_row(one["name"][-60:], one["coding"], f"{one['size']:,}", f"{one['packed']:,}")
         show(coded)
+        by_content = Table("of the packed model", "bytes", "share", box=None)
+        for name, count in taken.items():
+            by_content.add_row(name, f"{count:,}", f"{count / sum(taken.values()):.0%}")
+        show(by_content)
 
 
 def _show_layers(thing: Path, given: tuple[Path | None, Path | None, Path | None, Path], json: bool) -> None:
@@ -96,7 +100,7 @@ def _found(thing: Path) -> _Found:
     """Read a file or folder. Raises UsageError or BundleError."""
     from bramble.bundle import find_bundle, load_bundle, load_packed
     from bramble.errors import UsageError
-    from bramble_agent.packed import is_packed
+    from bramble_agent.unpacking.unpack import is_packed
 
     if thing.is_dir() or thing.suffix == ".zip":
         bundle = load_bundle(find_bundle(thing))
@@ -121,7 +125,7 @@ def _found(thing: Path) -> _Found:
 
 
 def _facts(found: _Found) -> dict[str, Any]:
-    from bramble.packing.contents_table import rows
+    from bramble.packing.contents_table import rows, shares
     from bramble.tflite import read_graph
 
     graph = read_graph(found.model)
@@ -138,6 +142,7 @@ def _facts(found: _Found) -> dict[str, Any]:
     }
     if found.packed:
         facts["packed_bytes"] = len(found.packed)
+        facts["packed_shares"] = shares(found.packed)
         facts["buffers"] = [asdict(row) for row in rows(found.packed)]
     return facts
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bramble.cli.screen import INTERRUPTED, chatter_caught
+from bramble.cli.screen import INTERRUPTED, chatter_caught, drawing, live
 from bramble.events import Event, Note, Sent, Step
 from bramble.fleet.rollout import OnChange, Outcome
 from bramble.report.verdict import Verdict
@@ -134,19 +134,8 @@ class _Live(_Told[R]):
 
     def __init__(self, stderr: Any, boards: Sequence[Board], state: State[R]) -> None:
         super().__init__(stderr, boards, state)
-        from rich.console import Console
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        self._console = Console(file=stderr, force_terminal=True, highlight=False, markup=False, emoji=False)
-        self._spinner = Spinner("dots")
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._drawn,
-            refresh_per_second=8,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._console, self._spinner = drawing(stderr)
+        self._live = live(self._console, self._drawn)
 
     def __enter__(self) -> _Live[R]:
         self._live.start()

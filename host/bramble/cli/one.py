@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bramble.cli.lines import MARGIN, SENT, SPOKEN_S, WORKING, Line, line_of
-from bramble.cli.screen import INTERRUPTED, chatter_caught
+from bramble.cli.screen import INTERRUPTED, chatter_caught, drawing, live
 from bramble.events import Event, Note, OnEvent
 from bramble.report.verdict import Verdict
 
@@ -86,20 +86,8 @@ class _Live(_Plain):
 
     def __init__(self, stderr: Any, name: str, how: Show) -> None:
         super().__init__(stderr, name, how)
-        from rich.console import Console
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        self._console = Console(file=stderr, force_terminal=True, highlight=False, markup=False, emoji=False)
-        self._spinner = Spinner("dots")
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._drawn,
-            refresh_per_second=8,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._console, self._spinner = drawing(stderr)
+        self._live = live(self._console, self._drawn, transient=True)
 
     def __enter__(self) -> _Live:
         self._live.start()

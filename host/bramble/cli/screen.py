@@ -10,14 +10,17 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bramble.events import EpochEnded, EpochStep, Event, Note, OnEvent, StageBegan
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
     from rich.progress import Progress, TaskID
+    from rich.spinner import Spinner
 
 INTERRUPTED = 130
 WIDE = 10_000  # columns where nobody looks: nothing is cut in a pipe
@@ -41,6 +44,28 @@ def show(thing: object) -> None:
     at_terminal = sys.stdout.isatty()
     width = None if at_terminal else WIDE
     Console(soft_wrap=not at_terminal, width=width, highlight=False, markup=False, emoji=False).print(thing)
+
+
+def drawing(stderr: Any) -> tuple[Console, Spinner]:
+    """What lines are drawn on, names in them as they are, and a spinner to be among them."""
+    from rich.console import Console
+    from rich.spinner import Spinner
+
+    return Console(file=stderr, force_terminal=True, highlight=False, markup=False, emoji=False), Spinner("dots")
+
+
+def live(console: Console, drawn: Callable[[], RenderableType], transient: bool = False) -> Live:
+    """What draws ``drawn()`` anew as time goes by; ``transient``: nothing of it stays at the end."""
+    from rich.live import Live
+
+    return Live(
+        console=console,
+        get_renderable=drawn,
+        refresh_per_second=8,
+        transient=transient,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 def show_json(value: Any) -> None:

@@ -51,7 +51,7 @@ def aware(model: keras.Model, how: Quantize, work: Work, lesson: Lesson) -> Read
     layers = weighted(simulation)
     groups = _groups(simulation, ready) if tuning.keep_shared else {}
     layers = [layer for layer in layers if layer.name not in ready.kept]
-    views = [_view(layer, layer.name in ready.tied) for layer in layers]
+    views = [_view(layer, layer.name in ready.tied, how.coarse) for layer in layers]
     training = tuning.model_copy(update={"keep_shared": False})  # they are held here, and summed once
     settling = round(tuning.epochs * (1.0 - tuning.settle))
     with seen_through(layers, views), sharing(simulation, groups), _settling(simulation) as settle:
@@ -121,7 +121,7 @@ def _settling(model: keras.Model) -> Iterator[Callable[[], None]]:
             norm.__class__ = kind
 
 
-def _view(layer: Any, tied: bool) -> View:
+def _view(layer: Any, tied: bool, coarse: bool) -> View:
     """How a kernel is rounded: one grid a channel, or one for all where they are tied."""
     axes = tuple(range(len(own_kernel(layer).shape))) if tied else reduced_axes(layer)
-    return partial(fake, axes=axes)
+    return partial(fake, axes=axes, coarse=coarse and not tied)

@@ -25,7 +25,7 @@ from bramble.recipe_sharing import Hash
 from bramble.training.dropout import with_dropout
 from bramble.training.lesson import Lesson
 from bramble.work import Work
-from bramble_agent.xxh32 import xxh32
+from bramble_agent.unpacking.xxh32 import xxh32
 
 
 def hash(model: keras.Model, how: Hash, work: Work, lesson: Lesson) -> keras.Model:

@@ -61,7 +61,7 @@ def quantize(model: keras.Model, how: Quantize, work: Work, trained: Ready | Non
     as_float = convert(model, "float32", samples)
     if how.scheme == "int8" and not theirs:
         ready = trained or prepare(model, how, work)
-        made = export(ready.simulation, ready.tied, ready.kept)
+        made = export(ready.simulation, ready.tied, ready.kept, how.coarse)
         return Quantized(made.tflite, as_float, _audited(model if trained is None else None, made, how, work))
     if theirs:
         lowered = by_ai_edge_quantizer(as_float, how.scheme, real)

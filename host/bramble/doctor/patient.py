@@ -32,7 +32,7 @@ from bramble.recipe import Recipe
 from bramble.recipe_quantize import Quantize
 from bramble.tflite import WEIGHTED, read_graph
 from bramble.work import Work
-from bramble_agent.packed import is_packed
+from bramble_agent.unpacking.unpack import is_packed
 from bramble_agent.wire import Pixels
 
 FLOAT_NEEDED = "give it with --float FILE.keras, .h5 or .tflite, or give the run's folder instead"

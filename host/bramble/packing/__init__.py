@@ -1,1 +1,1 @@
-"""Packed models: the encoders of what ``bramble_agent.packed`` unpacks."""
+"""Packed models: the encoders of what ``bramble_agent.unpacking.unpack`` unpacks."""

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.packing.range_encoder import RangeEncoder
-from bramble_agent.packed_content import Contents
-from bramble_agent.packed_numbers import Numbers
-from bramble_agent.packed_parts import Part, code
+from bramble_agent.unpacking.contents import Contents
+from bramble_agent.unpacking.parts import Part, code_parts
+from bramble_agent.unpacking.plan import Place
+from bramble_agent.unpacking.whole_numbers import Numbers
 
 Scales = NDArray[np.uint32]
 
@@ -37,7 +38,7 @@ def cost(candidate: Candidate, scales: Mapping[int, Scales]) -> Cost:
     """The cost of a candidate alone; ``scales`` are those of all parts that it may refer to, by ref."""
     coder = RangeEncoder()
     part = candidate.part
-    code(Numbers(coder), part.offset + part.size, (part,))
+    code_parts(Numbers(coder), (Place(part.offset, part.size),), (part,))
     contents = Contents(coder, (part,))
     for ref, words in scales.items():
         contents.know(ref - 1, words)

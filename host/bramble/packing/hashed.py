@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from bramble.packing.candidate import Candidate, Scales
 from bramble.packing.levels import FINEST, INSIDE
-from bramble_agent.hashed import KERAS, TFLITE, buckets, signs
-from bramble_agent.levels import real
-from bramble_agent.packed_content import hashed_bytes
-from bramble_agent.packed_parts import HASHED, Part
+from bramble_agent.unpacking.contents import hashed_bytes
+from bramble_agent.unpacking.hashed import KERAS, TFLITE, buckets, signs
+from bramble_agent.unpacking.levels import real
+from bramble_agent.unpacking.parts import HASHED, Part
 
 
 def hashed(

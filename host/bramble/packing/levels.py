@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bramble_agent.levels import integers, real
+from bramble_agent.unpacking.levels import integers, real
 
 MOST = 128  # levels; with more of them int8 is as good
 FINEST = 40  # halvings of the largest level

@@ -1,4 +1,4 @@
-"""Pack a .tflite: the cheapest coding for each of its vectors, and the skeleton between them: ``bramble_agent.packed``.
+"""Pack a .tflite (the format: ``bramble_agent.unpacking.unpack``): the cheapest coding for each vector, and a skeleton.
 
 Every coding is tried where it can win, its bytes counted, and the result unpacked and compared before it is given away.
 What is decoded step by step in Python on the board is kept to what a slow one does in about two seconds.
@@ -19,17 +19,26 @@ from bramble.packing.hashed import hashed
 from bramble.packing.planes import planes
 from bramble.packing.products import products
 from bramble.packing.range_encoder import RangeEncoder
+from bramble.packing.record import recorded
 from bramble.packing.sparse import sparse
 from bramble.packing.standard import squeezed, standard
-from bramble_agent import packed_parts
-from bramble_agent.packed import MAGIC, VERSION, gaps, skeleton_coded, unpack, varint_bytes
-from bramble_agent.packed_content import Contents
-from bramble_agent.packed_numbers import Numbers
-from bramble_agent.packed_parts import DENSE, INTS, SCALES, ZEROS, Part
-from bramble_agent.range_decoder import BUDGET
+from bramble_agent.unpacking.contents import Contents
+from bramble_agent.unpacking.parts import DENSE, INTS, PRODUCT, SCALES, ZEROS, Part, code_parts, code_places
+from bramble_agent.unpacking.plan import Place, lay, varint_bytes
+from bramble_agent.unpacking.range_decoder import BUDGET
+from bramble_agent.unpacking.unpack import (
+    MAGIC,
+    VERSION,
+    coded_plan,
+    coded_skeleton,
+    gaps,
+    unpack,
+)
+from bramble_agent.unpacking.whole_numbers import Numbers
 
 MOST_CELLS = 600_000  # flags or bytes of a buffer that is decoded one by one
 MOST_SET = 20_000  # weights that are not zero and decoded bit by bit
+FEW = 16  # values that are worth a codebook where no weight is zero
 RESERVE = 2_500_000  # of the decoder's budget, for skeleton and scales
 MOST_SKELETON = 8_192  # bytes of a skeleton that is decoded bit by bit
 LEAST_BYTES = 256  # of a buffer of another type than int8 and int32 that is worth a part
@@ -42,27 +51,44 @@ def pack(model: bytes, hints: Hints = ()) -> bytes:
     parts = tuple(one.part for one in candidates)
     coder = RangeEncoder()
     numbers = Numbers(coder)
-    packed_parts.code(numbers, len(model), parts)
+    places, tail = _layout(model, parts, coder, numbers)
+    code_parts(numbers, places, parts)
     contents = Contents(coder, parts)
-    tail = b""
     for i in contents.order():
         contents.code(i, lambda _: b"", candidates[i].given)
         tail += b"".join(candidates[i].tail)
-    skeleton = b"".join(model[start:end] for start, end in gaps(len(model), parts))
-    if len(skeleton) <= MOST_SKELETON:
-        numbers.code(255, 0)
-        skeleton_coded(coder, len(model), parts, skeleton)
-    else:
-        method, squeezed_skeleton = squeezed(skeleton)
-        numbers.code(255, 1 + method)
-        numbers.code(254, len(squeezed_skeleton))
-        tail += squeezed_skeleton
     code = coder.finish()
     head = MAGIC + bytes([VERSION]) + hashlib.sha256(model).digest()
     found = head + varint_bytes(len(model)) + varint_bytes(len(code)) + code + tail
     if unpack(found) != model:
         raise BrambleError("a model does not unpack to itself", "this is a bug of Bramble: please report it")
     return found
+
+
+def _layout(
+    model: bytes, parts: tuple[Part, ...], coder: RangeEncoder, numbers: Numbers
+) -> tuple[tuple[Place, ...], bytes]:
+    """Code where the parts lie and what lies between them: these places, and bytes for the tail."""
+    places = tuple(Place(part.offset, part.size) for part in parts)
+    skeleton = b"".join(model[start:end] for start, end in gaps(len(model), places))
+    written, offsets = recorded(model), {place.offset for place in places}
+    plan = written.plan(offsets) if written and offsets <= written.offsets() else b""
+    if 0 < len(plan) <= MOST_SKELETON:
+        laid = lay(plan, len(model))
+        if laid.between == skeleton and {one.offset for one in laid.places} == offsets:
+            numbers.code(255, 0)
+            coded_plan(coder, plan)
+            return laid.places, b""
+    if len(skeleton) <= MOST_SKELETON:
+        numbers.code(255, 1)
+        code_places(numbers, len(model), places)
+        coded_skeleton(coder, len(model), places, skeleton)
+        return places, b""
+    method, code = squeezed(skeleton)
+    numbers.code(255, 2 + method)
+    code_places(numbers, len(model), places)
+    numbers.code(254, len(code))
+    return places, code
 
 
 def _chosen(model: bytes, hints: Hints) -> list[Candidate]:
@@ -78,7 +104,7 @@ def _chosen(model: bytes, hints: Hints) -> list[Candidate]:
             chosen[at] = Candidate(Part(ZEROS, at, (one.size,)), b"")
         elif at in derived:
             source, factor = derived[at]
-            part = Part(packed_parts.PRODUCT, at, (len(words[at]), order[source] + 1, factor))
+            part = Part(PRODUCT, at, (len(words[at]), order[source] + 1, factor))
             chosen[at] = Candidate(part, b"")
         elif one.kind == "scales":
             chosen[at] = Candidate(Part(SCALES, at, (len(words[at]),)), words[at].tobytes())
@@ -114,7 +140,8 @@ def _candidates(model: bytes, one: Piece, ref: int, scales: dict[int, Scales], h
     if one.size <= MOST_CELLS:
         held += planes(one.offset, data, 1, weights.shape[0])
         held.append(Candidate(Part(DENSE, one.offset, (weights.shape[0], weights.shape[1])), data))
-        if np.count_nonzero(weights) <= min(MOST_SET, 0.8 * one.size):
+        count = np.count_nonzero(weights)
+        if count <= MOST_SET and (count <= 0.8 * one.size or len(np.unique(weights)) <= FEW):
             held += sparse(one.offset, weights, axis, ref, scales)
     else:
         held += planes(one.offset, data, 1, weights.shape[0])

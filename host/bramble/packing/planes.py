@@ -1,7 +1,8 @@
 """The PLANES coding of large buffers: each byte of an item by itself, each row by the table of its class, rANS.
 
 Rows (output channels) whose values are of one size share a table of frequencies: they are sorted by their mean size and
-cut into as many classes as pay for their tables. Encoding runs backwards through what ``bramble_agent.rans`` decodes.
+cut into as many classes as pay for their tables. Encoding runs backwards through what the agent's ``rans``
+decodes.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bramble.packing.candidate import Candidate
-from bramble_agent.packed_content import MOST_ROWS
-from bramble_agent.packed_parts import PLANES, Part
-from bramble_agent.rans import BITS, LEAST, TOTAL, Tables, lanes_for
+from bramble_agent.unpacking.contents import MOST_ROWS
+from bramble_agent.unpacking.parts import PLANES, Part
+from bramble_agent.unpacking.rans import BITS, LEAST, TOTAL, Tables, lanes_for
 
 LEAST_BYTES = 4096
 CLASSES = (1, 2, 4, 8)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from bramble.packing.candidate import Scales
-from bramble_agent.packed_content import product
+from bramble_agent.unpacking.contents import product
 
 
 def products(words: dict[int, Scales]) -> dict[int, tuple[int, int]]:
     """For vectors of scales by place: of which other one, and by which factor (bits of float32), they are products."""
     found: dict[int, tuple[int, int]] = {}
-    for at, scales in words.items():
+    for at, scales in sorted(words.items(), key=lambda item: _zero_bits(item[1])):  # the coarser ones are kept
         for source, others in words.items():
             if source != at and source not in found and len(scales) == len(others):
                 factor = _factor(scales, others)
@@ -19,6 +19,11 @@ def products(words: dict[int, Scales]) -> dict[int, tuple[int, int]]:
                     found[at] = (source, factor)
                     break
     return found
+
+
+def _zero_bits(scales: Scales) -> int:
+    """How many of their low bits are zero."""
+    return sum((word & -word).bit_length() for word in scales.tolist())
 
 
 def _factor(scales: Scales, others: Scales) -> int | None:

@@ -1,4 +1,4 @@
-"""Write decisions as an arithmetic code: the other half of ``bramble_agent.range_decoder``, with the same methods.
+"""Write decisions as an arithmetic code: the other half of the agent's ``range_decoder``, with the same methods.
 
 What may still change by a carry is kept back: 48 bits of ``low``, and the words written before, to which a carry is
 added. The code ends with as few bytes as tell it apart; the decoder takes what is left away for zeros.

@@ -1,6 +1,6 @@
 """The SPARSE coding of int8 with many zeros: which lines are neighbours, what weighs how much, which levels there are.
 
-The weights of ``bramble_agent.positions`` are fitted by logistic regression (Newton's method) on exactly the features
+The weights of the agent's ``positions`` are fitted by logistic regression (Newton's method) on exactly the features
 that the decoder will see; the distances at which lines are alike are those at which most weights stand beside others.
 """
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bramble.packing.candidate import Candidate, Scales
 from bramble.packing.levels import Levels, integer_levels, shared_levels
-from bramble_agent.packed_parts import SPARSE, Part, unsigned
-from bramble_agent.positions import FEATURES, STEP, Outline, Surroundings, probabilities
+from bramble_agent.unpacking.parts import SPARSE, Part, unsigned
+from bramble_agent.unpacking.positions import FEATURES, STEP, Outline, Surroundings, probabilities
 
 Flags = NDArray[np.bool_]
 LEAST_LINES = 4

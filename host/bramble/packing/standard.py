@@ -11,8 +11,8 @@ import lzma
 import zlib
 
 from bramble.packing.candidate import Candidate
-from bramble_agent.packed_content import BZ2, LZMA, RAW, ZLIB
-from bramble_agent.packed_parts import PACKED, Part
+from bramble_agent.unpacking.contents import BZ2, LZMA, RAW, ZLIB
+from bramble_agent.unpacking.parts import PACKED, Part
 
 PROPERTIES = ((0, 0, 0), (3, 0, 0), (3, 0, 2), (0, 2, 2), (1, 2, 2), (2, 2, 2), (4, 0, 0))
 
@@ -24,7 +24,7 @@ def standard(offset: int, data: bytes) -> Candidate:
 
 
 def squeezed(data: bytes) -> tuple[int, bytes]:
-    """The method of ``packed_content.unpacked`` that needs fewest bytes, and those."""
+    """The method of ``contents.unpacked`` that needs fewest bytes, and those."""
     found = [(RAW, data), (BZ2, bz2.compress(data)), (ZLIB, zlib.compress(data, 9, -15))]
     for lc, lp, pb in PROPERTIES if len(data) < 1 << 20 else PROPERTIES[:1]:
         filters = [

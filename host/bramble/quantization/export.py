@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from bramble.convert import convert_simulation
 from bramble.quantization.flatbuffer import compact
 from bramble.quantization.fold import fold
-from bramble.quantization.grid import Integers, Scales, integers, on_grid, reduced_axes, scales
+from bramble.quantization.grid import Integers, Scales, coarsened, integers, on_grid, reduced_axes, scales
 from bramble.quantization.islands import unrounded, without_inner
 from bramble.quantization.plain import WEIGHTED
 from bramble.quantization.retie import Kernel, as_stored, retie, stored_order
 from bramble.quantization.simulate import settled, unchained
+
+HASHED_SHARE, SIGNED = 0.6, 1.2  # values for weights, and how many of them with either sign for each
 
 
 @dataclass(frozen=True)
@@ -43,23 +45,29 @@ class Exported:
     kernels: Mapping[str, Kernel]
 
 
-def export(simulation: keras.Model, tied: Mapping[str, Integers] | None = None, kept: Collection[str] = ()) -> Exported:
+def export(
+    simulation: keras.Model,
+    tied: Mapping[str, Integers] | None = None,
+    kept: Collection[str] = (),
+    coarse: bool = False,
+) -> Exported:
     """Lower a simulation (``simulate``'s, trained or not) to int8.
 
     ``tied`` gives the integers of layers whose channels share what they are made of (clusters, buckets, signs), as
-    ``tie`` gives them. Those of all others follow from their weights. Layers that are ``kept`` stay in float. Raises
-    IncompatibleError where the converter cannot.
+    ``tie`` gives them. Those of all others follow from their weights. Layers that are ``kept`` stay in float.
+    ``coarse`` gives kernels coarse scales (``grid``) and rounds biases. Raises IncompatibleError where the converter
+    cannot.
     """
     ready = fold(settled(simulation))
     floats = {name: np.asarray(ready.get_layer(name).kernel) for name in kept}
-    kernels = {layer.name: _put_on_grid(layer, (tied or {}).get(layer.name)) for layer in weighted(ready)}
+    kernels = {layer.name: _put_on_grid(layer, (tied or {}).get(layer.name), coarse) for layer in weighted(ready)}
     lowered = convert_simulation(unchained(ready))
     changed = {name: kernels[name] for name in tied or {} if name not in kept}
     lowered = retie(lowered, changed) if changed else lowered
     if kept:
         islands = {name: (kernels.pop(name), *_as_float(ready.get_layer(name), floats[name])) for name in kept}
         lowered, ready = unrounded(lowered, islands), without_inner(ready, islands)
-    return Exported(compact(lowered, ready), ready, kernels)
+    return Exported(compact(lowered, ready, coarse), ready, kernels)
 
 
 def weighted(model: keras.Model) -> list[Any]:
@@ -70,10 +78,15 @@ def weighted(model: keras.Model) -> list[Any]:
 def few_valued(model: keras.Model, most: int = 256) -> list[str]:
     """The layers whose kernels repeat few values: clustered, hashed, vector-quantized or binary ones.
 
-    Few is up to ``most`` and less than a quarter of the kernel's size. Zeros of a pruning are one value.
+    Few is up to ``most`` and less than a quarter of the kernel's size. Zeros of a pruning are one value. Hashed kernels
+    may have more: they are told by their signs, as no two weights of others are equal but for the sign.
     """
-    sizes = {layer.name: np.asarray(layer.kernel) for layer in weighted(model)}
-    return [name for name, kernel in sizes.items() if len(np.unique(kernel)) <= min(most, kernel.size / 4)]
+    return [layer.name for layer in weighted(model) if _is_few(np.asarray(layer.kernel), most)]
+
+
+def _is_few(kernel: NDArray[Any], most: int) -> bool:
+    values, sizes = len(np.unique(kernel)), len(np.unique(np.abs(kernel)))
+    return values <= min(most, kernel.size / 4) or (sizes <= HASHED_SHARE * kernel.size and values >= SIGNED * sizes)
 
 
 def tie(model: keras.Model, names: Iterable[str]) -> dict[str, Integers]:
@@ -104,14 +117,15 @@ def _as_float(layer: Any, kernel: NDArray[np.float32]) -> tuple[NDArray[np.float
     return stored_order(layer, kernel), np.asarray(layer.bias if layer.use_bias else 0.0, np.float32)
 
 
-def _put_on_grid(layer: Any, tied: Integers | None) -> Kernel:
+def _put_on_grid(layer: Any, tied: Integers | None, coarse: bool) -> Kernel:
     """Round the layer's kernel to its grid; how the file is to hold it."""
     kernel, axes = np.asarray(layer.kernel, np.float64), reduced_axes(layer)
     if tied is None:
-        steps = scales(kernel, axes)
+        steps = scales(kernel, axes, coarse)
         whole = integers(kernel, steps)
     else:
         steps, whole = _fitted(kernel, tied, axes)
+        steps = coarsened(steps) if coarse and np.ptp(steps) > 0 else steps  # one for all costs nothing
     layer.kernel.assign(whole.astype(np.float32) * steps)
     _tell_biases_apart(layer)
     return as_stored(layer, whole, steps)

@@ -1,58 +1,37 @@
 """Rewrite a .tflite: open it as objects, change them, pack them again, small.
 
-Small means: names of tensors that only the converter's authors read become short, equal vectors (the zero points of all
-kernels are zeros) and strings are stored once, notes of the conversion go. Weights are aligned to 16 bytes, as the
-schema demands and flatbuffers' Python does not know by itself.
+Small means: names of tensors that only the converter's authors read become short, equal vectors and strings are stored
+once (``bramble.packing.record``), notes of the conversion go. The scale of a bias is the product of its input's and
+its kernel's to the last bit, so that packed models need not hold it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-ALIGNMENT = 16
+from bramble.packing.record import opened, record
+from bramble.tflite import WEIGHTED_CODES
+
+OFF = 1e-6  # by how much the converter's rounding moves a scale, relatively
+INT32 = 2
 FLOATS = (0, 1)  # FLOAT32 and FLOAT16 in TFLite's schema
+TRANSPOSED = 67  # TRANSPOSE_CONV, whose inputs lie in another order
 KEPT = b"min_runtime_version"
 
 
 def unpacked(model: bytes) -> Any:
     """The ModelT of a .tflite."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    return schema.ModelT.InitFromPackedBuf(model, 0)
+    return opened(model)
 
 
 def packed(held: Any) -> bytes:
-    """The .tflite of a ModelT."""
-    import flatbuffers
-
-    class Builder(flatbuffers.Builder):  # type: ignore[misc]
-        """Stores equal vectors and strings once, and aligns bytes."""
-
-        def __init__(self) -> None:
-            super().__init__(1 << 16)
-            self.known: dict[tuple[str, bytes], int] = {}
-
-        def CreateNumpyVector(self, values: NDArray[Any]) -> int:  # noqa: N802 - flatbuffers' name
-            key = values.dtype.str, values.tobytes()
-            if key not in self.known:
-                if values.dtype == np.uint8:
-                    self.Prep(ALIGNMENT, values.size)
-                self.known[key] = super().CreateNumpyVector(values)
-            return self.known[key]
-
-        def CreateString(self, text: Any, *how: Any) -> int:  # noqa: N802 - flatbuffers' name
-            key = "", text if isinstance(text, bytes) else text.encode()
-            if key not in self.known:
-                self.known[key] = super().CreateString(text, *how)
-            return self.known[key]
-
-    builder = Builder()
-    builder.Finish(held.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    """The .tflite of a ModelT: what is read out of it again is written as the same bytes."""
+    return record(opened(record(held).model)).model
 
 
 def add_buffer(held: Any, values: NDArray[Any]) -> int:
@@ -65,14 +44,18 @@ def add_buffer(held: Any, values: NDArray[Any]) -> int:
     return len(held.buffers) - 1
 
 
-def compact(model: bytes, source: keras.Model) -> bytes:
+def compact(model: bytes, source: keras.Model, coarse: bool = False) -> bytes:
     """The .tflite with short names and nothing twice, inputs and outputs in the order of ``source``, its Keras model.
 
+    ``coarse`` rounds biases, each by a sixteenth of a step of its output at most, so that they pack well.
     Inputs are named as in Keras; the signature, which says the same once more, goes.
     """
     held = unpacked(model)
     graph = held.subgraphs[0]
     _requantize_at_once(held, graph)
+    multiply_out(held, graph)
+    if coarse:
+        _round_biases(held, graph)
     signature = held.signatureDefs[0]
     into = {_text(entry.name): entry.tensorIndex for entry in signature.inputs}
     out = {_text(entry.name): entry.tensorIndex for entry in signature.outputs}
@@ -108,6 +91,44 @@ def _requantize_at_once(held: Any, graph: Any) -> None:
     idle = {id(op) for number, op in back.items() if number not in read}
     graph.operators = [op for op in graph.operators if id(op) not in idle]
     _drop_unused(held, graph)
+
+
+def multiply_out(held: Any, graph: Any) -> None:
+    """Make float32(input scale · kernel scale) of the scales of biases: the converter rounds on its way there.
+
+    No kernel computes with them: all multiply the two themselves.
+    """
+    for op in _biased(held, graph):
+        given, kernel, bias = (graph.tensors[number].quantization for number in op.inputs[:3])
+        exact = np.asarray(given.scale, np.float32)[:1] * np.asarray(kernel.scale, np.float32)
+        if len(bias.scale) == len(exact) and np.allclose(bias.scale, exact, rtol=OFF, atol=0.0):
+            bias.scale = exact
+
+
+def _round_biases(held: Any, graph: Any) -> None:
+    """Round biases to multiples of a power of two that is at most an eighth of a step of the output."""
+    done = set[int]()
+    for op in _biased(held, graph):
+        bias = graph.tensors[op.inputs[2]]
+        if op.inputs[2] in done or bias.type != INT32:
+            continue
+        done.add(op.inputs[2])
+        step = float(graph.tensors[op.outputs[0]].quantization.scale[0])
+        units = np.exp2(np.floor(np.log2(np.maximum(step / 8 / np.asarray(bias.quantization.scale, np.float64), 1.0))))
+        whole = np.frombuffer(bytes(held.buffers[bias.buffer].data), "<i4")
+        rounded = np.clip(np.round(whole / units) * units, -(2.0**31), 2.0**31 - 1)
+        bias.buffer = add_buffer(held, rounded.astype("<i4"))
+
+
+def _biased(held: Any, graph: Any) -> Iterator[Any]:
+    """The operators of integers with a kernel and a bias."""
+    for op in graph.operators:
+        code = held.operatorCodes[op.opcodeIndex].builtinCode
+        if code not in WEIGHTED_CODES or code == TRANSPOSED or len(op.inputs) < 3 or op.inputs[2] < 0:
+            continue
+        scales = [graph.tensors[number].quantization for number in (*op.inputs[:3], op.outputs[0])]
+        if all(one is not None and one.scale is not None for one in scales):
+            yield op
 
 
 def _drop_unused(held: Any, graph: Any) -> None:

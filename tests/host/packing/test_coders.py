@@ -11,11 +11,12 @@ import pytest
 from bramble.packing.candidate import Candidate, cost
 from bramble.packing.planes import encode, planes
 from bramble.packing.range_encoder import RangeEncoder
-from bramble_agent import dense, positions, rans, vectors
-from bramble_agent.logistic import END, LOG2, SQUASH_ARRAY, STRETCH
-from bramble_agent.mixing import Mixer
-from bramble_agent.packed_numbers import Numbers
-from bramble_agent.range_decoder import RangeDecoder
+from bramble_agent.unpacking import dense, positions, rans
+from bramble_agent.unpacking.logistic import END, LOG2, SQUASH_ARRAY, STRETCH
+from bramble_agent.unpacking.mixing import Mixer
+from bramble_agent.unpacking.range_decoder import RangeDecoder
+from bramble_agent.unpacking.vectors import Vectors
+from bramble_agent.unpacking.whole_numbers import Numbers
 
 
 def test_tables_are_what_the_mathematics_says() -> None:
@@ -108,15 +109,15 @@ def test_scales_and_biases() -> None:
     sizes = []
     for given in (words, repeated):
         coder = RangeEncoder()
-        vectors.scales(coder, len(given), given)
+        Vectors().scales(coder, len(given), given)
         sizes.append(len(coder.finish()))
-        assert np.array_equal(vectors.scales(RangeDecoder(coder_bytes(coder)), len(given)), given)
+        assert np.array_equal(Vectors().scales(RangeDecoder(coder_bytes(coder)), len(given)), given)
     for given in (biases, rounded):
         coder, hints = RangeEncoder(), [0] * len(given)
-        vectors.biases(coder, len(given), hints, given)
+        Vectors().biases(coder, len(given), hints, given)
         code = coder.finish()
         sizes.append(len(code))
-        assert np.array_equal(vectors.biases(RangeDecoder(code), len(given), hints), given)
+        assert np.array_equal(Vectors().biases(RangeDecoder(code), len(given), hints), given)
     assert sizes[1] < 150  # 2 bits each, and the four words
     assert sizes[3] < sizes[2] - 300  # of 8 bits each, 400 bytes
 

@@ -10,16 +10,19 @@ import pytest
 from numpy.typing import NDArray
 
 from bramble.packing import pack as packing
+from bramble.packing.contents_table import LAYOUT, POSITIONS, SCALES, VALUES, WEIGHTS, shares
 from bramble.packing.cut import Piece, pieces, values
 from bramble.packing.levels import shared_levels
 from bramble.packing.pack import pack
+from bramble.packing.record import opened, record
 from bramble.packing.shipped import packed_form
 from bramble.tflite import deflated_bytes
 from bramble_agent.errors import BundleDamaged, BundleTooNew
-from bramble_agent.hashed import KERAS, buckets, signs
-from bramble_agent.levels import integers
-from bramble_agent.packed import HEAD_BYTES, costs, is_packed, unpack, varint, varint_bytes
-from bramble_agent.packed_parts import DENSE, HASHED, PACKED, PLANES, PRODUCT, SPARSE
+from bramble_agent.unpacking.hashed import KERAS, buckets, signs
+from bramble_agent.unpacking.levels import integers
+from bramble_agent.unpacking.parts import DENSE, HASHED, PACKED, PLANES, PRODUCT, SPARSE
+from bramble_agent.unpacking.plan import varint, varint_bytes
+from bramble_agent.unpacking.unpack import HEAD_BYTES, costs, is_packed, unpack
 from making import make_model
 
 MODELS = Path(__file__).parents[3] / "benchmarks" / "results" / "models"
@@ -35,7 +38,7 @@ def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 def kinds(packed: bytes) -> dict[int, int]:
     """How many parts there are of each kind."""
-    found = [part.kind for part, _ in costs(packed)]
+    found = [part.kind for part, _ in costs(packed).parts]
     return {kind: found.count(kind) for kind in set(found)}
 
 
@@ -51,15 +54,19 @@ def put(model: bytes, piece: Piece, content: NDArray[np.int8]) -> bytes:
 
 def test_a_whole_dense_model() -> None:
     """A small int8 net comes back bit for bit, smaller than deflate makes it; its scales of biases are not stored."""
-    packed = pack(DIGITS)
-    assert unpack(packed) == DIGITS
+    model = record(opened(DIGITS)).model
+    packed = pack(model)
+    assert unpack(packed) == model
     assert is_packed(packed)
-    assert not is_packed(DIGITS)
-    assert len(packed) < 0.83 * deflated_bytes(DIGITS)
+    assert not is_packed(model)
+    assert len(packed) < 0.87 * deflated_bytes(model)
     assert {DENSE, PRODUCT} <= kinds(packed).keys()
-    sizes = {part.size: taken for part, taken in costs(packed)}
+    sizes = {part.size: bits / 8 for part, bits in costs(packed).parts}
     assert 0.9 * 4608 < sizes[4608] < 4400  # the largest kernel: int8 that were trained have nearly 8 bits
-    assert 0.9 * len(packed) - 700 < sum(taken for _, taken in costs(packed)) < len(packed)
+    assert sum(shares(packed).values()) == len(packed)
+    assert shares(packed)[WEIGHTS] > 8000
+    assert shares(packed)[SCALES] < 300
+    assert shares(packed)[LAYOUT] < 450  # the converter's long names among them
 
 
 def test_a_pruned_model() -> None:
@@ -71,6 +78,10 @@ def test_a_pruned_model() -> None:
     packed = pack(model)
     assert unpack(packed) == model
     assert SPARSE in kinds(packed)
+    taken = shares(packed)
+    flags = 4608 * 0.2864 / 8  # the entropy of one in twenty
+    assert 0.8 * flags < taken[POSITIONS] < 1.2 * flags
+    assert 0.5 * np.count_nonzero(weights) < taken[VALUES] < 1.1 * np.count_nonzero(weights)
     without = len(pack(put(DIGITS, piece, np.zeros(piece.size))))
     assert len(packed) - without < np.count_nonzero(weights) * 17 / 8
 
@@ -182,7 +193,7 @@ def test_a_budget_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_version_and_digest() -> None:
     """Another version says which is read; another sha256, a limit and rubbish say what is wrong."""
     packed = pack(make_model())
-    with pytest.raises(BundleTooNew, match="version 9, this Bramble reads 1"):
+    with pytest.raises(BundleTooNew, match="version 9, this Bramble reads 2"):
         unpack(packed[:3] + b"\x09" + packed[4:])
     with pytest.raises(BundleDamaged, match="another sha256"):
         unpack(packed[:4] + bytes(32) + packed[HEAD_BYTES:])

@@ -139,12 +139,12 @@ BODIES: dict[str, Body] = {
 }
 
 
-def exported(model: keras.Model, *given: NDArray[np.float32], method: str = "minmax") -> Exported:
+def exported(model: keras.Model, *given: NDArray[np.float32], method: str = "minmax", coarse: bool = False) -> Exported:
     """The model, calibrated on ``given`` (one array an input, all in 0..1) and lowered."""
     graph = fold(plain(model))
     where = places(graph, {tensor.name: (0.0, 1.0) for tensor in model.inputs})
     ranges = calibrate(graph, where, lambda: iter([list(given)]), method)
-    return export(simulate(graph, where, ranges))
+    return export(simulate(graph, where, ranges), coarse=coarse)
 
 
 def located(model: keras.Model) -> Places:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from bramble.packing.record import recorded
 from bramble.quantization.export import few_valued, tie
 from bramble.tflite import Graph, read_graph
 
@@ -29,6 +30,7 @@ def test_graph_becomes_integers_that_answer_as_the_simulation(kind: str) -> None
     """No float tensor, one scale a channel, our integers, and answers within a step of the simulation's."""
     made = exported(around(BODIES[kind], name=kind.replace(" ", "_")), pictures())
     graph = read_graph(made.tflite)
+    assert recorded(made.tflite) is not None  # or a packed model would hold its layout byte by byte
     assert not [tensor.name for tensor in graph.tensors if "FLOAT" in tensor.dtype]
     assert not {"DEQUANTIZE"} & {op.name for op in graph.operators()}
     held = kernels_of(graph)

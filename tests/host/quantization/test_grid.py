@@ -73,3 +73,18 @@ def test_withered_channel() -> None:
     once = on_grid(kernel, (0,))
     assert np.array_equal(integers(once, scales(once, (0,))), integers(kernel, steps))
     assert np.allclose(np.asarray(fake(keras.ops.convert_to_tensor(kernel), (0,))), once, rtol=1e-5, atol=0)
+
+
+def test_coarse_scales() -> None:
+    """8 significant bits, the nearest; the largest weight still becomes 127; the backend's are the same."""
+    kernel = np.random.default_rng(3).normal(size=(40, 300)).astype(np.float32)
+    exact, steps = scales(kernel, (0,)), scales(kernel, (0,), coarse=True)
+    assert (steps.view(np.uint32) & 0xFFFF).max() == 0
+    assert len(np.unique(steps)) < 200
+    assert np.abs(steps / exact - 1).max() <= 1 / 256
+    assert np.abs(integers(kernel, steps)).max(0).tolist() == [127] * 300
+    on = integers(kernel, steps) * steps
+    assert np.abs(on - kernel).max() <= 0.501 * steps.max()
+    assert np.allclose(np.asarray(fake(keras.ops.convert_to_tensor(kernel), (0,), coarse=True)), on, atol=1e-7)
+    assert np.array_equal(scales(on, (0,)), steps)  # what the converter finds is the coarse scale itself
+    assert np.array_equal(integers(on_grid(kernel, (0,)), steps), integers(kernel, exact))

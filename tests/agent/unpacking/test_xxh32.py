@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bramble_agent.xxh32 import xxh32
+from bramble_agent.unpacking.xxh32 import xxh32
 
 # (key, seed, hash) by xxhash 4.1.0, a binding of the reference:
 # xxh32_intdigest(key.to_bytes(4, "little"), seed)

@@ -4,7 +4,7 @@ A value is a number below ``2**width``: an index into a codebook, or an int8 wit
 output channel and how fine its scale is, the channel's last value, and the values beside it (at the distances of
 ``positions``), which in filters of pictures have mostly its sign. A channel's scale is its largest weight's, so one of
 its weights has the full size ("loud"): whether it came yet, and how many weights are left to be it, tells a lot where
-few are left over. ``bramble_agent.mixing`` weighs all this.
+few are left over. ``bramble_agent.unpacking.mixing`` weighs all this.
 """
 
 from __future__ import annotations

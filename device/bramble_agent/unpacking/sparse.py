@@ -1,4 +1,4 @@
-"""A SPARSE part: which weights are not zero, and what those are (see ``packed_parts`` for its numbers)."""
+"""A SPARSE part: which weights are not zero, and what those are (see ``parts`` for its numbers)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from . import positions, values
 from .levels import integers
-from .packed_parts import signed
+from .parts import signed
 from .positions import FEATURES, Outline
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from . import dense, hashed, rans, sparse_part, vectors
+from . import dense, hashed, rans, sparse
 from .levels import integers, real
-from .packed_numbers import Numbers
-from .packed_parts import DENSE, HASHED, INTS, PACKED, PLANES, PRODUCT, SCALES, ZEROS, Part, signed, unsigned
+from .parts import DENSE, HASHED, INTS, PACKED, PLANES, PRODUCT, SCALES, ZEROS, Part, signed, unsigned
+from .vectors import Vectors
+from .whole_numbers import Numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,7 @@ class Contents:
         self._coder = coder
         self._parts = parts
         self._numbers = Numbers(coder)
+        self._vectors = Vectors()
         self._scales: Dict[int, NDArray[np.uint32]] = {}
 
     def know(self, number: int, scales: NDArray[np.uint32]) -> None:
@@ -46,7 +48,7 @@ class Contents:
         part = self._parts[number]
         if part.kind == SCALES:
             known = np.frombuffer(given, "<u4") if given is not None else None
-            self._scales[number] = vectors.scales(self._coder, part.numbers[0], known)
+            self._scales[number] = self._vectors.scales(self._coder, part.numbers[0], known)
             return self._scales[number].astype("<u4").tobytes()
         if part.kind == PRODUCT:
             self._scales[number] = product(self._referred(part.numbers[1], part.numbers[0]), part.numbers[2])
@@ -65,17 +67,17 @@ class Contents:
             ints = np.frombuffer(given, "<i4") if given is not None else None
             scales = self._referred(numbers[1], numbers[0])
             hints = (scales >> np.uint32(22)).tolist() if scales is not None else [0] * numbers[0]
-            return vectors.biases(self._coder, numbers[0], hints, ints).astype("<i4").tobytes()
+            return self._vectors.biases(self._coder, numbers[0], hints, ints).astype("<i4").tobytes()
         shape = numbers[0], numbers[1]
         if part.kind == HASHED:
             return self._hashed(part, given)
         bytes_ = np.frombuffer(given, np.uint8).reshape(shape) if given is not None else None
         if part.kind == DENSE:
             return dense.code(self._coder, shape, bytes_).tobytes()
-        sparse = sparse_part.read(numbers)
-        scales = self._referred(sparse.ref, shape[sparse.channels])
+        outline = sparse.read(numbers)
+        scales = self._referred(outline.ref, shape[outline.channels])
         known = bytes_.view(np.int8) if bytes_ is not None else None
-        return sparse_part.code(self._coder, sparse, scales, known).tobytes()
+        return sparse.code(self._coder, outline, scales, known).tobytes()
 
     def _hashed(self, part: Part, given: Optional[bytes]) -> bytes:
         """``given`` is not the content but its levels (int64)."""

@@ -20,9 +20,10 @@ A level stands for the weight ``round(level · step / scale)`` of its channel, o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import List, Sequence, Tuple
 
-from .packed_numbers import Numbers
+from .plan import Place
+from .whole_numbers import Numbers
 
 ZEROS, SCALES, PRODUCT, INTS, SPARSE, DENSE, HASHED, PLANES, PACKED = range(9)
 ITEM = {ZEROS: 1, SCALES: 4, PRODUCT: 4, INTS: 4, PLANES: 1, PACKED: 1}
@@ -46,33 +47,54 @@ class Part:
         return self.numbers[0] * ITEM[self.kind]
 
 
-def code(numbers: Numbers, size: int, given: Tuple[Part, ...] = ()) -> Tuple[Part, ...]:
-    """Code the parts of a file of ``size`` bytes, in the order of their places.
-
-    Raises ValueError for parts that leave the file, or that are of no known kind.
-    """
+def code_places(numbers: Numbers, size: int, given: Sequence[Place] = ()) -> Tuple[Place, ...]:
+    """Code where in a file of ``size`` bytes its parts lie, if no plan says so. Raises ValueError beyond its end."""
     count = numbers.code(0, len(given))
     if count > MOST_PARTS:
         raise ValueError("it has too many parts")
     end, found = 0, []
     for i in range(count):
-        known = given[i] if given else Part(0, end, ())
-        kind = numbers.code(1, known.kind)
-        offset = end + numbers.code(2, known.offset - end)
-        part = Part(kind, offset, _numbers(numbers, kind, known.numbers))
-        end = offset + part.size
+        offset = end + numbers.code(1, given[i].offset - end if given else 0)
+        found.append(Place(offset, numbers.code(2, given[i].size if given else 0)))
+        end = offset + found[-1].size
         if end > size:
             raise ValueError("a part leaves the file")
-        found.append(part)
     return tuple(found)
 
 
-def _numbers(numbers: Numbers, kind: int, given: Tuple[int, ...]) -> Tuple[int, ...]:
-    count = numbers.code(3 + min(kind, PACKED), len(given))
+def code_parts(numbers: Numbers, places: Sequence[Place], given: Sequence[Part] = ()) -> Tuple[Part, ...]:
+    """Code what lies at each of the places. Raises ValueError for a part of no known kind or of another size."""
+    if len(places) > MOST_PARTS:
+        raise ValueError("it has too many parts")
+    found = []
+    for i, place in enumerate(places):
+        known = given[i] if given else Part(0, 0, ())
+        kind = numbers.code(3 + min(place.item, 8), known.kind)
+        found.append(Part(kind, place.offset, _numbers(numbers, kind, place.size, known.numbers)))
+    return tuple(found)
+
+
+def _numbers(numbers: Numbers, kind: int, size: int, given: Tuple[int, ...]) -> Tuple[int, ...]:
+    """A part's numbers; what the size of its place tells is not coded."""
+    meaning = 16 + 16 * kind
+    count = numbers.code(meaning, len(given))
     if kind not in FEWEST or not FEWEST[kind] <= count <= MOST_NUMBERS:
         raise ValueError("a part is of no known kind")
-    meaning = 16 + 16 * kind
-    return tuple(numbers.code(meaning + min(i, 15), given[i] if given else 0) for i in range(count))
+    found: List[int] = []
+    for i in range(count):
+        if i == 0 and kind in ITEM:
+            found.append(_share(size, ITEM[kind]))
+        elif i == 1 and kind not in ITEM:
+            found.append(_share(size, found[0]))
+        else:
+            found.append(numbers.code(meaning + min(i + 1, 15), given[i] if given else 0))
+    return tuple(found)
+
+
+def _share(size: int, by: int) -> int:
+    if not by or size % by:
+        raise ValueError("a part does not fill its place")
+    return size // by
 
 
 def signed(number: int) -> int:

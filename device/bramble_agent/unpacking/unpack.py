@@ -5,12 +5,15 @@
     sha256      32 bytes, of the .tflite
     size        of the .tflite, as a varint (7 bits a byte, the lowest first)
     length      of the arithmetic code, as a varint
-    code        see ``range_decoder``: the parts (``packed_parts``), the content of each that is coded here (scales
-                first, ``packed_content``), the skeleton (``skeleton``)
-    tail        what parts of kind PLANES and PACKED refer to, in the order of the file; then the skeleton, if packed
+    code        see ``range_decoder``: the layout, the parts (``parts``), the content of each that is coded here (scales
+                first, ``contents``)
+    tail        the skeleton, if packed; what parts of kind PLANES and PACKED refer to, in the order of the parts
 
-The skeleton is what lies between the parts: the flatbuffer's tables, names and options. The code says how it is packed:
-0, in the code itself, or 1 + a method of ``packed_content.unpacked`` and the bytes of it in the tail.
+The skeleton is what lies between the parts: the flatbuffer's tables, names and options. The layout is a number and
+
+    0           a plan (``plan``), which gives the skeleton and the places of the parts; its bytes by ``skeleton``
+    1           the places of the parts, and the skeleton itself by ``skeleton``: a file that no plan gives
+    2 + method  the places, how many bytes of the tail the skeleton is: by a method of ``contents.unpacked``
 
 Only the standard library and NumPy are needed. Bounded: a part's size is compared with the file's before anything is
 allocated for it, the file's with a limit, and decisions are counted against the budget of ``range_decoder``.
@@ -19,22 +22,25 @@ allocated for it, the file's with a limit, and decisions are counted against the
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Dict, List, Sequence, Tuple
 
-from . import packed_parts
-from .errors import BundleDamaged, BundleTooNew
-from .packed_content import Contents, unpacked
-from .packed_numbers import Numbers
-from .packed_words import words
+from ..errors import BundleDamaged, BundleTooNew
+from .contents import Contents, unpacked
+from .dictionary import words
+from .parts import code_parts, code_places
+from .plan import lay, varint
 from .range_decoder import RangeDecoder
-from .skeleton import Skeleton
+from .skeleton import Skeleton, columns, planned
+from .whole_numbers import Numbers
 
 if TYPE_CHECKING:
-    from .packed_parts import Part
+    from .parts import Part
+    from .plan import Place
     from .range_decoder import Coder
 
 MAGIC = b"BPk"
-VERSION = 1
+VERSION = 2
 HEAD_BYTES = 36
 LIMIT_BYTES = 256 << 20
 MOST_SKELETON = 1 << 16  # bytes of it in the arithmetic code
@@ -68,12 +74,20 @@ def unpack(data: bytes, limit: int = LIMIT_BYTES) -> bytes:
     return model
 
 
-def costs(data: bytes) -> List[Tuple[Part, int]]:
-    """The parts of a packed model, and of how many bytes each comes. Raises as ``unpack`` does."""
+@dataclass(frozen=True)
+class Costs:
+    """Of how many bits each part of a packed model comes, and the layout; the rest are head and kinds of coding."""
+
+    parts: Tuple[Tuple[Part, int], ...]
+    layout: int
+
+
+def costs(data: bytes) -> Costs:
+    """What takes how much of a packed model. Raises as ``unpack`` does."""
     unpack(data)
     reader = _Reader(data, LIMIT_BYTES)
     reader.model()
-    return [(part, reader.bits[i] + 7 >> 3) for i, part in enumerate(reader.known)]
+    return Costs(tuple((part, reader.bits[i]) for i, part in enumerate(reader.known)), reader.layout_bits)
 
 
 class _Reader:
@@ -92,20 +106,18 @@ class _Reader:
         self._numbers = Numbers(self._coder)
         self.known: Tuple[Part, ...] = ()
         self.bits: Dict[int, int] = {}  # what each of the parts took
-
-    def parts(self) -> Tuple[Part, ...]:
-        """What it consists of."""
-        return packed_parts.code(self._numbers, self.size)
+        self.layout_bits = 0
 
     def model(self) -> bytes:
         """The whole file."""
-        self.known = parts = packed_parts.code(self._numbers, self.size)
+        places, skeleton = self._layout()
+        self.layout_bits = self._read()
+        self.known = parts = code_parts(self._numbers, places)
         contents, held = Contents(self._coder, parts), {}
         for i in contents.order():
             before = self._read()
             held[i] = contents.code(i, self._take)
             self.bits[i] = self._read() - before
-        skeleton = self._skeleton(parts)
         if self._at != len(self.tail):
             raise ValueError("it is longer than it says")
         return join(self.size, parts, held, skeleton)
@@ -114,12 +126,19 @@ class _Reader:
         """Bits so far, of the code and of the tail."""
         return self._coder.read_bits() + 8 * self._at
 
-    def _skeleton(self, parts: Sequence[Part]) -> bytes:
-        size = self.size - sum(part.size for part in parts)
+    def _layout(self) -> Tuple[Tuple[Place, ...], bytes]:
+        """Where the parts lie, and what lies between them."""
         method = self._numbers.code(255)
-        if method:
-            return unpacked(self._take(self._numbers.code(254)), method - 1, size)
-        return skeleton_coded(self._coder, self.size, parts)
+        if method == 0:
+            laid = lay(coded_plan(self._coder), self.size)
+            if laid.size != self.size:
+                raise ValueError("its plan makes less than it says")
+            return laid.places, laid.between
+        places = code_places(self._numbers, self.size)
+        if method == 1:
+            return places, coded_skeleton(self._coder, self.size, places)
+        size = self.size - sum(place.size for place in places)
+        return places, unpacked(self._take(self._numbers.code(254)), method - 2, size)
 
     def _take(self, count: int) -> bytes:
         """The next bytes of the tail."""
@@ -130,18 +149,22 @@ class _Reader:
         return found
 
 
-def skeleton_coded(coder: Coder, size: int, parts: Sequence[Part], given: bytes = b"") -> bytes:
+def coded_plan(coder: Coder, given: bytes = b"") -> bytes:
+    """Code a plan."""
+    model = Skeleton()
+    model.read(words(), planned())
+    return model.code(coder, planned(), given)
+
+
+def coded_skeleton(coder: Coder, size: int, places: Sequence[Place], given: bytes = b"") -> bytes:
     """Code what lies between the parts of a file of ``size`` bytes."""
-    spans = gaps(size, parts)
+    spans = gaps(size, places)
     if sum(end - start for start, end in spans) > MOST_SKELETON:
         raise ValueError("its skeleton is too large for its code")
-    model = Skeleton()
-    known = words()
-    model.read(known)
-    return model.code(coder, [place for span in spans for place in range(*span)], given)
+    return Skeleton().code(coder, columns([place for span in spans for place in range(*span)]), given)
 
 
-def gaps(size: int, parts: Sequence[Part]) -> List[Tuple[int, int]]:
+def gaps(size: int, parts: Sequence[Part | Place]) -> List[Tuple[int, int]]:
     """From where to where no part lies, in order."""
     starts = [0, *(part.offset + part.size for part in parts)]
     return list(zip(starts, [*(part.offset for part in parts), size]))
@@ -155,25 +178,3 @@ def join(size: int, parts: Sequence[Part], held: Dict[int, bytes], skeleton: byt
         pieces.append(held.get(i, b""))
         at += end - start
     return b"".join(pieces)
-
-
-def varint(data: bytes, at: int) -> Tuple[int, int]:
-    """A number of at most 63 bits at this place, and the place behind it. Raises ValueError."""
-    number = 0
-    for i in range(9):
-        if at + i >= len(data):
-            raise ValueError("it is cut short")
-        number |= (data[at + i] & 127) << 7 * i
-        if data[at + i] < 128:
-            return number, at + i + 1
-    raise ValueError("a size is too large")
-
-
-def varint_bytes(number: int) -> bytes:
-    """The bytes that ``varint`` reads."""
-    found: List[int] = []
-    rest: Optional[int] = number
-    while rest is not None:
-        found.append(rest & 127 | (128 if rest > 127 else 0))
-        rest = rest >> 7 if rest > 127 else None
-    return bytes(found)

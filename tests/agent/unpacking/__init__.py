@@ -1,0 +1,1 @@
+"""Tests of what unpacks models on a board."""
