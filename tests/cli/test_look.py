@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
@@ -127,7 +128,10 @@ def test_inspect_a_packed_model(work: Path, failed: Failed) -> None:
     assert sum(one["packed"] for one in found["buffers"]) == len(packed)
     assert sum(one["size"] for one in found["buffers"]) == len(make_model())
     assert (work / "out" / "model.tflite").read_bytes() == make_model()
-    assert "the flatbuffer between them" in bramble("inspect", "tiny.packed", cwd=work).stdout
+    assert sum(found["packed_shares"].values()) == len(packed)
+    told = bramble("inspect", "tiny.packed", cwd=work).stdout
+    assert "the flatbuffer between them" in told
+    assert re.search(r"layout: operators, shapes, names +\d+ +\d+%", told)
     (work / "tiny.packed").write_bytes(packed[:-9])
     failed(bramble("inspect", "tiny.packed", cwd=work), 2)
 

@@ -12,7 +12,7 @@ GOLDEN = (Path(__file__).parent / "golden.packed").read_bytes()
 
 
 def test_the_golden_file_is_read() -> None:
-    """By version 2, parts of every kind but the standard library's and a plan; the sha256 in its head is that of what comes out."""
+    """By version 2, a plan and parts of every kind but the standard library's; its head has what comes out's sha256."""
     assert VERSION == GOLDEN[3] == 2
     model = unpack(GOLDEN)
     assert hashlib.sha256(model).digest() == GOLDEN[4:36]
