@@ -13,8 +13,10 @@ AGENT_FLOORS = (
     "bramble_agent bramble_agent.errors bramble_agent.digest bramble_agent.xxh32 bramble_agent.logistic "
     "bramble_agent.range_decoder bramble_agent.rans bramble_agent.packed_words",
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health "
-    "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels",
+    "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels "
+    "bramble_agent.camera bramble_agent.camera.frame bramble_agent.camera.event",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
+    "bramble_agent.wire_camera "
     "bramble_agent.links "
     "bramble_agent.values bramble_agent.vectors bramble_agent.skeleton bramble_agent.packed_numbers",
     "bramble_agent.packed_parts",
@@ -133,6 +135,7 @@ THIRD_PARTY = {
     "bramble_agent.golden": "numpy",
     "bramble_agent.verify": "numpy",
     "bramble_agent.decoding": "numpy",
+    "bramble_agent.camera": "numpy",
     "bramble_agent.xxh32": "numpy",
     "bramble_agent.logistic": "numpy",
     "bramble_agent.rans": "numpy",

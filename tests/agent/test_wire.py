@@ -51,12 +51,18 @@ def test_error_codes() -> None:
     """The codes of refusals are part of the contract: the host turns them into its own errors."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.AgentError)]
     assert sorted(kind.code for kind in kinds) == [
+        "action-failed",
+        "action-refused",
         "agent",
         "bad-request",
         "bundle-damaged",
         "bundle-version",
         "busy",
+        "camera-busy",
+        "camera-lost",
+        "camera-missing",
         "cut-short",
+        "frame-damaged",
         "model-rejected",
         "no-release",
         "not-trusted",
