@@ -12,19 +12,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LAYOUTS = ("rgb", "bgr", "gray", "yuyv", "nv12", "yu12", "jpeg")
+COLOURS = ("601", "601-full", "709", "709-full")
 
 
 @dataclass(frozen=True)
 class Format:
     """How a source's raw frames are laid out: size in pixels, and one of LAYOUTS.
 
-    ``stride`` is the bytes of a row of the first plane (0: no padding). "jpeg" frames have any number of bytes.
+    ``stride`` is the bytes of a row of the first plane (0: no padding); the planes of "nv12" share it, those of "yu12"
+    have half of it for U and V. "jpeg" frames have any number of bytes. ``colours`` is what Y, U and V mean: BT.601 or
+    BT.709, "-full" where they use 0..255 and not 16..235 (other layouts do not look at it).
     """
 
     width: int
     height: int
     layout: str
     stride: int = 0
+    colours: str = "601"
 
 
 @dataclass
