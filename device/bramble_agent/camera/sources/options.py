@@ -22,7 +22,7 @@ def nearest(given: str, known: Sequence[str]) -> str:
 def split(text: str) -> Tuple[str, str]:
     """What stands before and behind the last ``?``; a question mark in a file's name is none, unless ``=`` follows."""
     place, mark, behind = text.rpartition("?")
-    return (place, behind) if mark and ("=" in behind or not behind) else (text, "")
+    return (place, behind) if mark and "=" in behind else (text, "")
 
 
 @dataclass(frozen=True)
