@@ -1,7 +1,7 @@
 """A video: a stream on the network (RTSP over TCP, HTTP) or a file, decoded by PyAV (FFmpeg's libraries).
 
 A network stream is live. A board too slow to decode all of it would fall behind further and further: beyond ``LAG_NS``
-only key frames are decoded until it has caught up, and the rest is counted as missed. Of a file every frame is given.
+nothing is decoded until a key frame has caught up, which its number tells. Of a file every frame is given.
 Every wait has a deadline. No message holds an address's user and password.
 """
 
@@ -22,6 +22,8 @@ from .picture import Unpacker
 SUFFIXES = (".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".mpg", ".mpeg", ".h264", ".264", ".mjpeg", ".mjpg")
 OPEN_S, READ_S = 10.0, 5.0
 LAG_NS = 1_000_000_000
+WAITED_NS = 5_000_000
+"""A packet that took longer to come is the newest there is: what it is late by is not our fault."""
 TRIES = 16
 """How often in a row a file may be unreadable before it is given up."""
 INSTALL = "install it on the board: pip install av (or apt install python3-av)"
@@ -64,7 +66,7 @@ class Stream:
         self._pending: Deque[Any] = deque()
         self._unpacker, self._arrival = Unpacker(), Arrival()
         self._number, self._whole, self._broken = -1, 0, 0
-        self._catches_up = self._lagging = False
+        self._catches_up = self._lagging = self._waited = False
 
     def open(self) -> Format:
         """Connect and find the video. Raises CameraMissing, or BadRequest for what is no video or a wrong password."""
@@ -122,6 +124,7 @@ class Stream:
 
     def _packet(self) -> Any:
         """The next packet, None at the end."""
+        begin_ns = self._clock_ns()
         try:
             packet = next(self._packets, None)
         except self._errors as error:
@@ -131,29 +134,31 @@ class Stream:
                 raise CameraLost(f"{self._video.name}: {_words(error)}") from None
             raise FrameDamaged(f"{self._video.name}: {_words(error)}") from None
         self._broken = 0
+        self._waited = self._clock_ns() - begin_ns > WAITED_NS
         return packet
 
     def _decode(self, packet: Any) -> None:
-        if self._catches_up:
-            self._catch_up(packet)
+        if self._catches_up and self._too_old(packet):
+            self._number += 1
+            return
         try:
             frames = packet.decode()
         except self._errors as error:
             self._number += 1
             raise FrameDamaged(f"{self._video.name}: {_words(error)}") from None
-        self._number += self._lagging and not frames
         self._pending.extend(frames)
 
-    def _catch_up(self, packet: Any) -> None:
-        """Decode key frames only while frames are too old when they arrive."""
+    def _too_old(self, packet: Any) -> bool:
+        """Whether to leave a packet out: from where frames lag, to a key frame that is fresh or was waited for."""
         if packet.pts is None or packet.time_base is None:
-            return
+            return self._lagging
         now_ns = self._clock_ns()
         age_ns = now_ns - self._arrival.taken_ns(int(packet.pts * packet.time_base * 1_000_000_000), now_ns)
-        lagging = age_ns > (LAG_NS // 4 if self._lagging else LAG_NS)
-        if lagging != self._lagging:
-            self._lagging = lagging
-            self._stream.codec_context.skip_frame = "NONKEY" if lagging else "DEFAULT"
+        if self._waited or age_ns < LAG_NS // 4:
+            self._lagging = self._lagging and not packet.is_keyframe
+        elif age_ns > LAG_NS:
+            self._lagging = True
+        return self._lagging
 
     def _again(self) -> bool:
         """What to do at the end: begin anew (True), or be at the end (False)."""
