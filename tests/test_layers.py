@@ -14,21 +14,27 @@ AGENT_FLOORS = (
     "bramble_agent.range_decoder bramble_agent.rans bramble_agent.packed_words",
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health "
     "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels "
-    "bramble_agent.camera bramble_agent.camera.frame bramble_agent.camera.event",
+    "bramble_agent.camera bramble_agent.camera.frame bramble_agent.camera.event bramble_agent.camera.yuv "
+    "bramble_agent.camera.sources bramble_agent.camera.sources.options bramble_agent.camera.sources.holders "
+    "bramble_agent.camera.sources.stamp bramble_agent.camera.sources.arrival",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
-    "bramble_agent.wire_camera "
+    "bramble_agent.wire_camera bramble_agent.camera.place bramble_agent.camera.planes bramble_agent.camera.slot "
+    "bramble_agent.camera.sources.picture bramble_agent.camera.sources.v4l2_words "
+    "bramble_agent.camera.sources.v4l2_choose "
     "bramble_agent.links "
     "bramble_agent.values bramble_agent.vectors bramble_agent.skeleton bramble_agent.packed_numbers",
-    "bramble_agent.packed_parts",
-    "bramble_agent.sparse_part",
+    "bramble_agent.packed_parts bramble_agent.camera.capture bramble_agent.camera.sources.v4l2_device "
+    "bramble_agent.camera.sources.synthetic bramble_agent.camera.sources.stream bramble_agent.camera.sources.picamera2",
+    "bramble_agent.sparse_part bramble_agent.camera.newest bramble_agent.camera.sources.v4l2",
     "bramble_agent.packed_content",
     "bramble_agent.packed",
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
     "bramble_agent.lease "
     "bramble_agent.memory "
     "bramble_agent.energy bramble_agent.prove",
-    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself",
-    "bramble_agent.golden bramble_agent.remembered",
+    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself "
+    "bramble_agent.camera.convert bramble_agent.camera.sources.folder",
+    "bramble_agent.golden bramble_agent.remembered bramble_agent.camera.sources.open",
     "bramble_agent.verify bramble_agent.bench bramble_agent.retention",
     "bramble_agent.release bramble_agent.install",
     "bramble_agent.__main__",
@@ -136,6 +142,10 @@ THIRD_PARTY = {
     "bramble_agent.verify": "numpy",
     "bramble_agent.decoding": "numpy",
     "bramble_agent.camera": "numpy",
+    "bramble_agent.camera.convert": "numpy PIL",
+    "bramble_agent.camera.sources.picamera2": "numpy picamera2",
+    "bramble_agent.camera.sources.stream": "av",
+    "bramble_agent.camera.sources.synthetic": "numpy PIL",
     "bramble_agent.xxh32": "numpy",
     "bramble_agent.logistic": "numpy",
     "bramble_agent.rans": "numpy",

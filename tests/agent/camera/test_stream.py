@@ -333,3 +333,23 @@ def test_a_file_through_the_capture_thread(tmp_path: Path) -> None:
             found.append(int(converter.pixels(frame)[24, 40, 1]))
     frames.stop()
     assert found == pytest.approx(LEVELS, abs=3)
+
+
+def test_a_network_that_gets_slower(tmp_path: Path) -> None:
+    """Frames that are late although we wait for each are all given, and are as old as they are late."""
+    now = [10**12]
+    path = write(tmp_path / "a.mkv", "libx264", "yuv420p", levels=[40] * 40, sc_threshold="0")
+    source = Stream(Video(str(path), "camera", live=True), lambda: now[0])
+    source.open()
+
+    def delayed(packets: Iterator[Any]) -> Iterator[Any]:
+        for at, packet in enumerate(packets):
+            now[0] += 100_000_000 + (3_000_000_000 if at == 10 else 0)
+            yield packet
+
+    source._packets = delayed(source._packets)
+    seen: list[tuple[int, int]] = []
+    lost(source, lambda frame: seen.append((frame.number, now[0] - frame.taken_ns)))
+    assert [number for number, _ in seen] == list(range(len(seen)))
+    assert len(seen) > 25
+    assert {round(age / 1e9, 3) for _, age in seen} == {0.0, 3.0}
