@@ -49,7 +49,7 @@ class Slot:
         kept = self._copied(frame, at)
         with self._changed:
             while self._ready is not None and not newest and not stop.is_set():
-                self._changed.wait(0.1)
+                self._changed.wait(1)
             if stop.is_set():
                 return
             self.counts["frames"] += 1

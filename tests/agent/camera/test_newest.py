@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from typing import Any
 
+import numpy as np
 import pytest
 
-from agent.camera.scripted import Clock, Scripted
+from agent.camera.scripted import GRAY, Clock, Scripted
 from bramble_agent.camera.capture import Capture, Patience
 from bramble_agent.camera.frame import Frame
 from bramble_agent.camera.newest import Newest
@@ -74,6 +76,29 @@ def test_a_taken_frame_stays_until_the_next_is_taken() -> None:
             slot.put(later, True, stop)
             slot.put(later, True, stop)
         assert set(taken.raw) == {2 * looked_at - 1}
+
+
+def test_no_array_is_made_per_frame() -> None:
+    """After three frames the buffers are there; frames of any smaller size fit into them."""
+    slot, stop = Slot(), threading.Event()
+    large, small = (Frame(1, np.zeros(size, np.uint8), GRAY, 0) for size in (300_000, 200_000))
+
+    def pass_on(frame: Frame) -> None:
+        slot.put(frame, True, stop)
+        taken = slot.take(0)
+        assert taken is not None
+        assert taken.raw.size == frame.raw.size
+
+    for _ in range(3):
+        pass_on(large)
+        pass_on(large)
+    tracemalloc.start()
+    for _ in range(20):
+        pass_on(small)
+        pass_on(large)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8192
 
 
 def test_gaps_and_damage_are_counted() -> None:

@@ -7,13 +7,14 @@ import os
 import shutil
 import struct
 import subprocess
-from collections import deque
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.camera.fake_v4l2 import NUMBERS, FakeCamera, Shot
+from bramble_agent.camera.convert import Converter
 from bramble_agent.camera.frame import Format
 from bramble_agent.camera.sources import v4l2_device
 from bramble_agent.camera.sources.options import Options
@@ -329,10 +330,16 @@ def test_a_real_camera() -> None:
         pytest.skip("this machine has no /dev/video*")
     camera = V4l2(str(paths[0]), WANTED, Wish())
     form = camera.open()
-    frames = [camera.read() for _ in range(60)]
+    numbers, ages = [], []
+    for _ in range(60):
+        frame = camera.read()
+        assert frame is not None
+        numbers.append(frame.number)
+        ages.append(time.monotonic_ns() - frame.taken_ns)
+        assert Converter(WANTED).pixels(frame).shape == (96, 96, 3)
+    del frame
     camera.close()
-    numbers = [frame.number for frame in frames if frame is not None]
-    assert len(numbers) == 60
-    assert numbers == sorted(set(numbers))
     assert form.width >= 96
-    assert deque(frames, 1)[0] is not None
+    assert numbers == sorted(set(numbers))
+    assert min(ages) >= 0
+    assert sorted(ages)[30] < 1_000_000_000

@@ -42,6 +42,7 @@ class Unpacker:
 
 
 def _format(frame: Any) -> Format:
-    colours = "709" if frame.colorspace == BT709 else "601"
-    full = frame.format.name == "yuvj420p" or frame.color_range == FULL_RANGE
+    # Debian Bookworm's PyAV 10 does not tell: then by the format's name alone
+    colours = "709" if getattr(frame, "colorspace", 0) == BT709 else "601"
+    full = frame.format.name == "yuvj420p" or getattr(frame, "color_range", 0) == FULL_RANGE
     return Format(frame.width, frame.height, _PLAIN[frame.format.name], 0, colours + ("-full" if full else ""))
