@@ -1,4 +1,7 @@
-"""The part of the contract for the camera loop. The version is ``wire.WIRE_VERSION``."""
+"""The part of the contract for the camera loop. The version is ``wire.WIRE_VERSION``.
+
+A camera is answered by lines of JSON: {"version", "line"} for each frame or event, at the end {"version", "answer"}.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ class CameraAsk:
     ``bundle`` is a release's folder (or the link ``current``), ``source`` and ``actions`` are URL-like strings.
     ``fps`` is a steady rate (None: as fast as it goes); of the source's frames every ``every``-th is looked at;
     ``motion`` > 0 skips frames where less than that share of the picture changed. ``page`` is "host:port" of the live
-    page ("": none). The answers are lines: one a frame where ``tell`` is "frames", one an event where it is "events".
+    page ("": none). The answers are lines: one a frame where ``tell`` is "frames", one an event where it is "events",
+    none where it is "nothing". A live frame older than ``deadline_ms`` when its turn comes is not looked at.
     """
 
     bundle: str
@@ -47,3 +51,141 @@ class CameraAsk:
     write_bytes_per_day: int = 256 << 20
     page: str = ""
     tell: str = "frames"
+    deadline_ms: Optional[float] = None
+
+
+# ---- what may change while it runs -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """New values of ``Decide`` for a loop that runs; None leaves one as it is, ``thresholds`` replaces all of them."""
+
+    threshold: Optional[float] = None
+    thresholds: Optional[Dict[str, float]] = None
+    release: Optional[float] = None
+    smooth: Optional[float] = None
+    hold: Optional[int] = None
+    top: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class SwapHow:
+    """How the loop goes over to another release ("": what the asked ``bundle``, say the link ``current``, names now).
+
+    It must name the same as the old one on a share ``agreement`` of ``compare`` live frames and take at most
+    ``latency_ms`` in the median (None: half as much again as the old one, and 2 ms), before the switch and for
+    ``probation`` frames after it. Frames that do not come within ``patience_s`` end the attempt. With ``compare`` 0
+    agreement is not looked at.
+    """
+
+    bundle: str = ""
+    compare: int = 32
+    agreement: float = 0.9
+    latency_ms: Optional[float] = None
+    probation: int = 128
+    patience_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class ControlAsk:
+    """To the loop called ``name`` that runs on the board: ``do`` is "status", "thresholds", "swap" or "stop"."""
+
+    root: str = "~/.bramble"
+    name: str = "camera"
+    do: str = "status"
+    tuning: Tuning = field(default_factory=Tuning)
+    swap: SwapHow = field(default_factory=SwapHow)
+
+
+# ---- how it is doing -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AgeStatus:
+    """A histogram in short, in ms: percentiles at most 9 % above the true ones, None where ``count`` cannot carry one."""
+
+    count: int
+    mean_ms: float
+    p50_ms: Optional[float]
+    p95_ms: Optional[float]
+    p99_ms: Optional[float]
+    most_ms: float
+
+
+@dataclass(frozen=True)
+class DeliveryStatus:
+    """One action: events done for good, waiting, dropped (no room, or not done at the end), refused; tries that failed."""
+
+    action: str
+    done: int
+    waiting: int
+    dropped: int
+    refused: int
+    failures: int
+    last_failure: str
+
+
+@dataclass(frozen=True)
+class SwapStatus:
+    """The latest swap. ``state``: none, loading, comparing, probation, done, refused (never switched) or rolled-back.
+
+    ``dropped`` is by how many more of the source's frames were passed over at the switch than between any two of the 64
+    frames before; ``longest_gap_ms`` is the longest time between two predictions since the swap was asked for,
+    ``usual_gap_ms`` the longest between those 64.
+    """
+
+    state: str = "none"
+    release: str = ""
+    before: str = ""
+    compared: int = 0
+    agreement: Optional[float] = None
+    latency_ms: Optional[float] = None
+    before_latency_ms: Optional[float] = None
+    dropped: int = 0
+    longest_gap_ms: float = 0.0
+    usual_gap_ms: float = 0.0
+    switches: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class CameraStatus:
+    """All that a loop counts, since it began.
+
+    ``captured`` are the source's own counts (frames, drops by cause), ``skipped`` frames that came but were not looked
+    at, by cause; ``ages`` since the sensor took the frame: when it was taken up ("capture"), predicted ("inference"),
+    and its event was acted on ("action"). ``infer`` is the time a prediction takes. ``fps`` is that of the last frames.
+    """
+
+    name: str
+    run: str
+    source: str
+    release: str
+    seconds: float
+    frames: int
+    fps: Optional[float]
+    events: int
+    captured: Dict[str, int]
+    skipped: Dict[str, int]
+    untold: int
+    ages: Dict[str, AgeStatus]
+    infer: AgeStatus
+    actions: Tuple[DeliveryStatus, ...]
+    decide: Decide
+    swap: SwapStatus
+
+
+@dataclass(frozen=True)
+class CameraAnswer:
+    """The end of a loop: ``ended`` is "frames" (as many as asked for), "end" (of the source) or "stop"."""
+
+    ended: str
+    status: CameraStatus
+
+
+@dataclass(frozen=True)
+class ControlAnswer:
+    """The loop's status, after what was asked for was begun."""
+
+    status: CameraStatus

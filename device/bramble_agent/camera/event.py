@@ -61,6 +61,9 @@ class Event:
 class Action(Protocol):
     """Something that is done with events. Every action has a thread of its own; the loop never waits for one."""
 
+    pictures: bool
+    """Whether it wants the picture with the event."""
+
     def open(self) -> None:
         """Connect. Raises ActionFailed where that may work later, BadRequest where it never will."""
 
