@@ -54,6 +54,7 @@ class Feed:
         self._frames: Iterator[Frame | None] = iter(frames)
         self.ended = self.started = self.stopped = False
         self.given = 0
+        self.trouble = ""
 
     def start(self) -> None:
         """Note it."""

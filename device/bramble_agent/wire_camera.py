@@ -151,7 +151,7 @@ class SwapStatus:
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """All that a loop counts, since it began.
+    """All that a loop counts, since it began. ``trouble`` is why no frames come now ("": they do).
 
     ``captured`` are the source's own counts (frames, drops by cause), ``skipped`` frames that came but were not looked
     at, by cause; ``ages`` since the sensor took the frame: when it was taken up ("capture"), predicted ("inference"),
@@ -166,6 +166,7 @@ class CameraStatus:
     frames: int
     fps: Optional[float]
     events: int
+    trouble: str
     captured: Dict[str, int]
     skipped: Dict[str, int]
     untold: int

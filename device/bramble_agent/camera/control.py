@@ -33,7 +33,7 @@ LINE_BYTES = 64 << 10
 PATIENCE_S = 2.0  # for a line to come whole, and for an answer to be taken
 ANSWER_BYTES = 4 << 20
 ANSWER_S = 10.0
-AT_ONCE = 4
+AT_ONCE, WAITING = 4, 16
 DOES = ("status", "thresholds", "swap", "stop")
 
 
@@ -119,9 +119,23 @@ def check_name(name: str) -> None:
 def _asked(folder: Path, name: str, line: bytes) -> bytes:
     with _near(folder) as near, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(ANSWER_S)
-        client.connect(f"{near}/{name}.sock")
+        _connect(client, f"{near}/{name}.sock")
         client.sendall(line)
         return _line(client, ANSWER_BYTES, ANSWER_S)
+
+
+def _connect(client: socket.socket, path: str) -> None:
+    """Connect; where too many are waiting to be heard, a Unix socket says so at once."""
+    until = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            client.connect(path)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 @contextmanager
@@ -143,7 +157,7 @@ def _bound(folder: Path, name: str) -> socket.socket:
         with _near(folder) as near:
             server.bind(f"{near}/{name}.sock")
         os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
-        server.listen(AT_ONCE)
+        server.listen(WAITING)
     except OSError:
         server.close()
         raise

@@ -38,6 +38,10 @@ class Frames(Protocol):
     def ended(self) -> bool:
         """No frame will come any more."""
 
+    @property
+    def trouble(self) -> str:
+        """Why no frames come now; "" where they do."""
+
     def start(self) -> None:
         """Begin to capture."""
 

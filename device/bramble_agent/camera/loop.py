@@ -105,6 +105,7 @@ def _parts(ask: CameraAsk, openers: Openers) -> Parts:
     )
     stats = Stats(ask.name, run_id, ask.source)
     stats.captured, stats.swap, stats.decide = frames.counts, swapper.status, lambda: decider.how
+    stats.trouble = lambda: frames.trouble
     stats.deliveries = [Delivery(text, openers.action(text, ask), stats.ages["action"]) for text in ask.actions]
     return Parts(frames, source.live, swapper, decider, stats, stats.deliveries, openers.converters)
 

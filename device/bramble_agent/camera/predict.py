@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TASKS = ("classification", "detection")
 HUGE = 1e30
+MOST_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -158,13 +159,16 @@ class _Detections:
 
     def __call__(self, top: int) -> Seen:
         boxes = _real(self._engine, self._places.boxes)[0]
-        found_scores = np.clip(_real(self._engine, self._places.scores).ravel(), 0.0, 1.0)
-        classes = np.rint(_real(self._engine, self._places.classes).ravel()).astype(np.int64)
         count = min(len(boxes), max(0, int(_real(self._engine, self._places.count).ravel()[0])))
+        found_scores, found_classes = (  # what lies behind the count was never written
+            _real(self._engine, place).ravel()[:count] for place in (self._places.scores, self._places.classes)
+        )
+        found_scores = np.clip(found_scores, 0.0, 1.0)
+        classes = np.rint(np.clip(found_classes, -1.0, MOST_CLASSES)).astype(np.int64)
         scores = np.zeros(len(self._labels))
         best: dict[int, Box] = {}
         sights = []
-        for i in np.argsort(-found_scores[:count], kind="stable"):
+        for i in np.argsort(-found_scores, kind="stable"):
             place, score = int(classes[i]), float(found_scores[i])
             if score <= 0.0:
                 break

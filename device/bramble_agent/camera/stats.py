@@ -29,6 +29,7 @@ class Stats:
         self.ages = {name: Ages() for name in AGES}
         self.infer = Ages()
         self.captured: Callable[[], dict[str, int]] = dict
+        self.trouble: Callable[[], str] = str
         self.untold: Callable[[], int] = int
         self.deliveries: Sequence[Delivery] = ()
         self.decide: Callable[[], Decide] = Decide
@@ -60,6 +61,7 @@ class Stats:
             frames=self.frames,
             fps=self.fps(),
             events=self.events,
+            trouble=self.trouble(),
             captured=dict(self.captured()),
             skipped=dict(self.skipped),
             untold=self.untold(),
