@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bramble_agent.camera.event import Action, Event
 from bramble_agent.camera.frame import Format, Frame, Source
+from bramble_agent.camera.looker import Frames
 from bramble_agent.camera.loop import Openers
 from bramble_agent.errors import FrameDamaged
 from bramble_agent.wire import Pixels
@@ -130,14 +131,14 @@ class Remembering:
 def openers(feed: Feed, live: bool = False, action: Action | None = None) -> Openers:
     """Openers that give these parts, whatever is asked for."""
 
-    def source(text: str, wanted: Pixels) -> Source:
-        return Given(live)
+    def frames(text: str, wanted: Pixels) -> tuple[Source, Frames]:
+        return Given(live), feed
 
     def one(text: str, ask: CameraAsk) -> Action:
         assert action is not None
         return action
 
-    return Openers(source, lambda _: feed, Plain, one)
+    return Openers(frames, Plain, one)
 
 
 def until(true: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -16,7 +16,8 @@ AGENT_FLOORS = (
     "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels "
     "bramble_agent.camera bramble_agent.camera.frame bramble_agent.camera.event bramble_agent.camera.yuv "
     "bramble_agent.camera.sources bramble_agent.camera.sources.options bramble_agent.camera.sources.holders "
-    "bramble_agent.camera.sources.stamp bramble_agent.camera.sources.arrival",
+    "bramble_agent.camera.sources.stamp bramble_agent.camera.sources.arrival "
+    "bramble_agent.camera.motion bramble_agent.camera.pace",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
     "bramble_agent.wire_camera bramble_agent.camera.place bramble_agent.camera.planes bramble_agent.camera.slot "
     "bramble_agent.camera.sources.picture bramble_agent.camera.sources.v4l2_words "
@@ -31,12 +32,19 @@ AGENT_FLOORS = (
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
     "bramble_agent.lease "
     "bramble_agent.memory "
-    "bramble_agent.energy bramble_agent.prove",
+    "bramble_agent.energy bramble_agent.prove "
+    "bramble_agent.camera.detection bramble_agent.camera.decide bramble_agent.camera.tell",
     "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself "
     "bramble_agent.camera.convert bramble_agent.camera.sources.folder",
-    "bramble_agent.golden bramble_agent.remembered bramble_agent.camera.sources.open",
-    "bramble_agent.verify bramble_agent.bench bramble_agent.retention",
-    "bramble_agent.release bramble_agent.install",
+    "bramble_agent.golden bramble_agent.remembered bramble_agent.camera.sources.open "
+    "bramble_agent.camera.ages bramble_agent.camera.control bramble_agent.camera.predict",
+    "bramble_agent.verify bramble_agent.bench bramble_agent.retention "
+    "bramble_agent.camera.deliver bramble_agent.camera.model",
+    "bramble_agent.release bramble_agent.install bramble_agent.camera.stats bramble_agent.camera.shadow",
+    "bramble_agent.camera.swap",
+    "bramble_agent.camera.looker",
+    "bramble_agent.camera.loop",
+    "bramble_agent.camera.openers",
     "bramble_agent.__main__",
 )
 # ---- the wall: nothing below exists on a board

@@ -9,6 +9,7 @@ status: 0 answered, 1 refused (an error answer says why), 2 crashed (an error an
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -63,7 +64,7 @@ def serve() -> None:
     """Answer requests without files, a line each, until there are no more."""
     with _private_stdout() as out:
         for raw in sys.stdin.buffer:
-            out.write(_answered(lambda raw=raw: raw, lambda line: _tell(out, line))[0] + "\n")
+            out.write(_answered(functools.partial(bytes, raw), lambda line: _tell(out, line))[0] + "\n")
             out.flush()
 
 
@@ -118,7 +119,7 @@ def _serve(raw: bytes, tell: Tell) -> Any:
         raise BadRequest(f"wire version {version}, this agent speaks {WIRE_VERSION}", "update the older side")
     if not isinstance(verb, str) or verb not in ASKS:
         raise BadRequest(f"unknown request {verb!r}", f"one of {', '.join(ASKS)}")
-    ask = decode(ASKS[verb], body, verb)
+    ask: Any = decode(ASKS[verb], body, verb)
     return _camera(ask, tell) if isinstance(ask, CameraAsk) else _dispatch(ask)
 
 

@@ -103,7 +103,7 @@ class ControlAsk:
 
 @dataclass(frozen=True)
 class AgeStatus:
-    """A histogram in short, in ms: percentiles at most 9 % above the true ones, None where ``count`` cannot carry one."""
+    """A histogram in short: percentiles at most 9 % above the true ones, None where ``count`` cannot carry one."""
 
     count: int
     mean_ms: float
@@ -115,7 +115,7 @@ class AgeStatus:
 
 @dataclass(frozen=True)
 class DeliveryStatus:
-    """One action: events done for good, waiting, dropped (no room, or not done at the end), refused; tries that failed."""
+    """One action: events done for good, waiting, dropped (no room, or the end came), refused; tries that failed."""
 
     action: str
     done: int

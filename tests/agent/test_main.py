@@ -120,8 +120,8 @@ def test_files_that_break_off(tmp_path: Path) -> None:
 def test_agent_in_a_zip(tmp_path: Path) -> None:
     """The package serves out of a zip file, as it travels to a board."""
     with zipfile.ZipFile(tmp_path / "agent.zip", "w") as archive:
-        for path in (DEVICE / "bramble_agent").glob("*.py"):
-            archive.write(path, f"bramble_agent/{path.name}")
+        for path in (DEVICE / "bramble_agent").rglob("*.py"):
+            archive.write(path, path.relative_to(DEVICE))
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "agent.zip")}
     request = json.dumps(
         {"version": WIRE_VERSION, "ask": "verify", "body": {"bundle": str(make_bundle(tmp_path / "b"))}}

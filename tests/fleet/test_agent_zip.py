@@ -38,9 +38,9 @@ def test_holds_the_sources_and_nothing_else() -> None:
         held = {name: archive.read(name).decode() for name in archive.namelist()}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert held.pop("__main__.py").startswith("import sys")
-    assert held.keys() == {f"bramble_agent/{path.name}" for path in SOURCE.glob("*.py")}
-    for path in SOURCE.glob("*.py"):
-        assert code(held[f"bramble_agent/{path.name}"]) == code(path.read_text("utf-8")), path.name
+    assert held.keys() == {f"bramble_agent/{path.relative_to(SOURCE)}" for path in SOURCE.rglob("*.py")}
+    for path in SOURCE.rglob("*.py"):
+        assert code(held[f"bramble_agent/{path.relative_to(SOURCE)}"]) == code(path.read_text("utf-8")), path.name
 
 
 def code(source: str) -> list[str]:
@@ -74,5 +74,5 @@ def test_docstrings_become_empty_lines() -> None:
 
 
 def test_small() -> None:
-    """It is small enough to send over a slow radio link: below 65 KB, 20 of them the decoder of packed models."""
-    assert len(agent_zip().data) < 65_000
+    """It is small enough for a slow radio link: below 95 KB, 20 of them the unpacking, 26 the camera's loop."""
+    assert len(agent_zip().data) < 95_000

@@ -17,10 +17,10 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..bundle import NAME
 from ..codec import decode, encode
@@ -58,16 +58,11 @@ def listening(root: Path, name: str, handle: Handle) -> Iterator[None]:
     """
     check_name(name)
     folder = root / "camera"
-    with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / f"{name}.lock", "w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"a camera loop called {name!r} runs already", "stop it, or give this one another name") from None
+    with ExitStack() as stack:
         with storing(folder):
-            server = _bound(folder, name)
+            folder.mkdir(parents=True, exist_ok=True)
+            _hold(stack.enter_context(open(folder / f"{name}.lock", "w")), name)
+            server = stack.enter_context(_bound(folder, name))
         over = threading.Event()
         thread = threading.Thread(target=_serve, args=(server, handle, over), name="control", daemon=True)
         thread.start()
@@ -78,8 +73,14 @@ def listening(root: Path, name: str, handle: Handle) -> Iterator[None]:
             with suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
             thread.join(PATIENCE_S)
-            server.close()
             (folder / f"{name}.sock").unlink(missing_ok=True)
+
+
+def _hold(lock: IO[str], name: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(f"a camera loop called {name!r} runs already", "stop it, or give this one another name") from None
 
 
 def command(ask: ControlAsk) -> CameraStatus:
@@ -94,7 +95,9 @@ def command(ask: ControlAsk) -> CameraStatus:
         raw = _asked(folder, ask.name, line.encode() + b"\n")
     except OSError as error:
         hint = "start one, or ask for its name with --name"
-        raise CameraMissing(f"no camera loop called {ask.name!r} answers here: {error.strerror or error}", hint) from error
+        raise CameraMissing(
+            f"no camera loop called {ask.name!r} answers here: {error.strerror or error}", hint
+        ) from error
     try:
         held = json.loads(raw)
         if "error" in held:

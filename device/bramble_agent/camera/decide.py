@@ -56,6 +56,7 @@ class Decider:
         self._number = 0
         self._labels = tuple(labels)
         self._rules = _rules(how, self._labels)
+        self._first = True
         self._clear()
 
     @property
@@ -78,8 +79,10 @@ class Decider:
         _rules(self.how, labels)
 
     def relabel(self, labels: Sequence[str], moment: Moment) -> list[Event]:
-        """Go on with another release's labels: those of the same name keep their state, those seen that are not among
-        them are gone."""
+        """Go on with another release's labels; the events are those of labels that were seen and are not among them.
+
+        A label of the same name keeps its state.
+        """
         old, seen, smoothed, lasted = _named(self._labels), self._seen, self._smoothed, self._lasted
         new = _named(labels)
         events = [
@@ -88,9 +91,7 @@ class Decider:
             if name not in new and seen[place]
         ]
         self._rules, self._labels = _rules(self.how, labels), tuple(labels)
-        first = self._first
         self._clear()
-        self._first = first
         for name, place in new.items():
             if name in old:
                 there = old[name]
@@ -142,7 +143,6 @@ class Decider:
         self._smoothed = np.zeros(count)
         self._seen = np.zeros(count, dtype=bool)
         self._lasted = np.zeros(count, dtype=np.int64)
-        self._first = True
 
 
 def _named(labels: Sequence[str]) -> dict[tuple[str, int], int]:

@@ -34,6 +34,9 @@ class Room(NamedTuple):
     bytes: int = 16 << 20
 
 
+ROOM = Room()
+
+
 class _Waiting(NamedTuple):
     event: Event
     picture: NDArray[Any] | None
@@ -44,7 +47,7 @@ class _Waiting(NamedTuple):
 class Delivery:
     """One action with its thread. ``put`` never waits; ``ages`` gets how old frames are once their event is done."""
 
-    def __init__(self, name: str, action: Action, ages: Ages, room: Room = Room()) -> None:
+    def __init__(self, name: str, action: Action, ages: Ages, room: Room = ROOM) -> None:
         """``name`` is for the status. Nothing is begun."""
         self.pictures = action.pictures
         self._name, self._action, self._ages, self._room = name, action, ages, room
@@ -60,8 +63,10 @@ class Delivery:
         self._thread = threading.Thread(target=self._work, name=f"action {name}", daemon=True)
 
     def start(self, patience_s: float = OPENING_S) -> None:
-        """Open the action in its thread. Raises what will never be otherwise (BadRequest); an action that failed to
-        open, or is still at it after ``patience_s``, is tried again while the loop goes on."""
+        """Open the action in its thread. Raises what will never be otherwise (BadRequest).
+
+        An action that failed to open, or is still at it after ``patience_s``, is tried while the loop goes on.
+        """
         self._thread.start()
         self._opened.wait(patience_s)
         if self._opening is not None:
@@ -152,7 +157,7 @@ class Delivery:
             self._action.act(waiting.event, waiting.picture)
         except (ActionFailed, ActionRefused):
             raise
-        except Exception as error:  # noqa: BLE001 - the thread's border: an action's bug must not end the loop
+        except Exception as error:
             raise ActionRefused(f"{type(error).__name__}: {error}") from error
 
     def _insist(self, work: Callable[[], None]) -> str:

@@ -23,12 +23,12 @@ FOUR = "a detector ends in TFLite_Detection_PostProcess: boxes, classes, scores,
 
 
 class Places(NamedTuple):
-    """The numbers of the outputs."""
+    """Which outputs hold the boxes, their classes, their scores, and the number of them."""
 
     boxes: int
     classes: int
     scores: int
-    count: int
+    number: int
 
 
 def find_outputs(outputs: Sequence[TensorSpec]) -> Places:
@@ -54,7 +54,7 @@ def find_outputs(outputs: Sequence[TensorSpec]) -> Places:
 
 
 def _kind(name: str) -> str:
-    """"class", "score", or "" where the name does not tell."""
+    """What a name says its output holds: "class", "score", or ""."""
     low = name.lower()
     if ("class" in low) != ("score" in low):
         return "class" if "class" in low else "score"

@@ -1,6 +1,6 @@
 """The loop itself: the newest frame is converted, predicted and decided on; nothing here waits for anything else.
 
-    stop? pace · take · every-th? too late? swap? · convert · moved? · predict · decide · tell, deliver
+pace, take, every-th? too late? swap? ─▶ convert, moved? ─▶ predict ─▶ decide ─▶ tell, deliver
 """
 
 from __future__ import annotations

@@ -38,8 +38,7 @@ TELLS = ("frames", "events", "nothing")
 class Openers:
     """How sources, converters and actions are made."""
 
-    source: Callable[[str, Pixels], Source]
-    frames: Callable[[Source], Frames]
+    frames: Callable[[str, Pixels], tuple[Source, Frames]]  # of a URL-like source, for a release's pixels
     converters: Converters
     action: Callable[[str, CameraAsk], Action]
 
@@ -84,7 +83,7 @@ def check(ask: CameraAsk) -> None:
         raise BadRequest(f"every {ask.every}, frames {ask.frames}", "both count from 1")
     if not 0.0 <= ask.motion <= 1.0:
         raise BadRequest(f"motion {ask.motion:g}", "the share of the picture that must change, from 0 to 1")
-    if ask.deadline_ms is not None and not (0.0 < ask.deadline_ms and math.isfinite(ask.deadline_ms)):
+    if ask.deadline_ms is not None and not (ask.deadline_ms > 0.0 and math.isfinite(ask.deadline_ms)):
         raise BadRequest(f"a deadline of {ask.deadline_ms:g} ms", "milliseconds above 0, or leave it out")
     if ask.tell not in TELLS:
         raise BadRequest(f"tell {ask.tell[:80]!r}", f"one of {', '.join(TELLS)}")
@@ -94,8 +93,7 @@ def _parts(ask: CameraAsk, openers: Openers) -> Parts:
     model = _loaded(ask.bundle, ask, openers)
     run_id = secrets.token_hex(6)
     decider = Decider(model.labels, ask.decide, run_id)
-    source = openers.source(ask.source, model.predict.pixels)
-    frames = openers.frames(source)
+    source, frames = openers.frames(ask.source, model.predict.pixels)
     task = model.predict.task
     swapper = Swapper(
         model,

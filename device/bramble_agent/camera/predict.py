@@ -159,7 +159,7 @@ class _Detections:
 
     def __call__(self, top: int) -> Seen:
         boxes = _real(self._engine, self._places.boxes)[0]
-        count = min(len(boxes), max(0, int(_real(self._engine, self._places.count).ravel()[0])))
+        count = min(len(boxes), max(0, int(_real(self._engine, self._places.number).ravel()[0])))
         found_scores, found_classes = (  # what lies behind the count was never written
             _real(self._engine, place).ravel()[:count] for place in (self._places.scores, self._places.classes)
         )
@@ -167,7 +167,7 @@ class _Detections:
         classes = np.rint(np.clip(found_classes, -1.0, MOST_CLASSES)).astype(np.int64)
         scores = np.zeros(len(self._labels))
         best: dict[int, Box] = {}
-        sights = []
+        sights: list[Sight] = []
         for i in np.argsort(-found_scores, kind="stable"):
             place, score = int(classes[i]), float(found_scores[i])
             if score <= 0.0:

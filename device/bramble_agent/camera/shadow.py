@@ -34,7 +34,7 @@ class Shadow:
     def __init__(self) -> None:
         """Nobody wants a frame."""
         self.wants = False
-        self._offer: tuple[Frame, frozenset[str]] | None = None
+        self._offer: tuple[Frame, frozenset[str]]
         self._come = threading.Event()
 
     def offer(self, frame: Frame, names: frozenset[str]) -> None:
@@ -55,7 +55,6 @@ class Shadow:
         if not self._come.wait(patience_s):
             self.wants = False  # one that is left in this very moment is taken by the next call, or never
             return
-        assert self._offer is not None
         frame, names = self._offer
         with model.lock:
             try:

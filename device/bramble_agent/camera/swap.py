@@ -242,9 +242,7 @@ def _check(how: SwapHow) -> None:
     counts = 0 <= how.compare <= MOST_FRAMES and 0 <= how.probation <= MOST_FRAMES
     latency = how.latency_ms is None or 0.0 < how.latency_ms <= 1e9
     if not (counts and latency and 0.0 <= how.agreement <= 1.0 and 0.0 < how.patience_s <= 1e6):
-        raise BadRequest(
-            "a swap with numbers that make no sense", "counts from 0, agreement 0 to 1, times above 0"
-        )
+        raise BadRequest("a swap with numbers that make no sense", "counts from 0, agreement 0 to 1, times above 0")
 
 
 def _disagrees(tally: Tally, how: SwapHow) -> str:

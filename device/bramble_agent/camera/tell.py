@@ -51,14 +51,15 @@ class Teller:
         """``write`` is called with each line, by one thread at a time."""
         self.untold = 0
         self._write = write
-        self._queue: queue.Queue[Any] | None = queue.Queue(WAITING) if live else None
+        self._live = live
+        self._queue: queue.Queue[Any] = queue.Queue(WAITING)
         self._thread = threading.Thread(target=self._work, name="teller", daemon=True)
         if live:
             self._thread.start()
 
     def __call__(self, line: Any) -> None:
         """Tell a line, now or soon."""
-        if self._queue is None:
+        if not self._live:
             self._say(line)
             return
         try:
@@ -68,7 +69,7 @@ class Teller:
 
     def stop(self) -> None:
         """Write what waits, for at most CLOSING_S."""
-        if self._queue is not None:
+        if self._live:
             try:
                 self._queue.put(None, timeout=CLOSING_S)
             except queue.Full:
@@ -77,7 +78,6 @@ class Teller:
             self._thread.join(CLOSING_S)
 
     def _work(self) -> None:
-        assert self._queue is not None
         for line in iter(self._queue.get, None):
             self._say(line)
 

@@ -10,9 +10,11 @@ import ast
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 MAIN = "import sys\nfrom bramble_agent.__main__ import main\nsys.exit(main())\n"
@@ -32,13 +34,21 @@ def agent_zip() -> AgentZip:
     package = resources.files("bramble_agent")
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
-        for entry in sorted(package.iterdir(), key=lambda entry: entry.name):
-            if entry.name.endswith(".py"):
-                name = zipfile.ZipInfo(f"bramble_agent/{entry.name}", EPOCH)
-                archive.writestr(name, undocumented(entry.read_text("utf-8")), zipfile.ZIP_DEFLATED, 9)
+        for name, source in sorted(_sources(package, "bramble_agent")):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), undocumented(source), zipfile.ZIP_DEFLATED, 9)
         archive.writestr(zipfile.ZipInfo("__main__.py", EPOCH), MAIN)
     data = held.getvalue()
     return AgentZip(data, hashlib.sha256(data).hexdigest())
+
+
+def _sources(package: Traversable, place: str) -> Iterator[tuple[str, str]]:
+    """Each module of a package and of those in it: its name in the archive and its text."""
+    for entry in package.iterdir():
+        name = f"{place}/{entry.name}"
+        if entry.name.endswith(".py"):
+            yield name, entry.read_text("utf-8")
+        elif entry.is_dir() and entry.name != "__pycache__":
+            yield from _sources(entry, name)
 
 
 def undocumented(source: str) -> str:

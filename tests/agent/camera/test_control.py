@@ -200,12 +200,11 @@ def test_megabytes_without_an_end(handler: Handler, tmp_path: Path) -> None:
 def test_clients_that_say_nothing_are_hung_up_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More silent clients than are served at once: the next one is served after their time."""
     monkeypatch.setattr(control, "PATIENCE_S", 0.2)
-    with listening(tmp_path, "camera", Handler()):
-        with ExitStack() as stack:
-            for _ in range(2 * control.AT_ONCE):
-                silent = stack.enter_context(socket.socket(socket.AF_UNIX))
-                silent.connect(os.path.relpath(tmp_path / "camera" / "camera.sock"))
-            assert command(ControlAsk(str(tmp_path))) == STATUS
+    with listening(tmp_path, "camera", Handler()), ExitStack() as stack:
+        for _ in range(2 * control.AT_ONCE):
+            silent = stack.enter_context(socket.socket(socket.AF_UNIX))
+            silent.connect(os.path.relpath(tmp_path / "camera" / "camera.sock"))
+        assert command(ControlAsk(str(tmp_path))) == STATUS
 
 
 def test_a_client_that_leaves_before_its_answer(handler: Handler, tmp_path: Path) -> None:

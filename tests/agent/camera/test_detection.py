@@ -11,7 +11,12 @@ from bramble_agent.errors import BadRequest
 from bramble_agent.wire import TensorSpec
 from detector import NAMES, outputs
 
-TF2 = ("StatefulPartitionedCall:3", "StatefulPartitionedCall:2", "StatefulPartitionedCall:1", "StatefulPartitionedCall:0")
+TF2 = (
+    "StatefulPartitionedCall:3",
+    "StatefulPartitionedCall:2",
+    "StatefulPartitionedCall:1",
+    "StatefulPartitionedCall:0",
+)
 WORDS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 
 
@@ -28,7 +33,9 @@ def test_one_name_is_enough(names: tuple[str, ...]) -> None:
     assert find_outputs(outputs(names)) == Places(0, 1, 2, 3)
 
 
-@pytest.mark.parametrize("names", [("b", "x", "y", "n"), ("b", "scores", "scores 2", "n"), ("b", "class score", "y", "n")])
+@pytest.mark.parametrize(
+    "names", [("b", "x", "y", "n"), ("b", "scores", "scores 2", "n"), ("b", "class score", "y", "n")]
+)
 def test_names_that_do_not_tell(names: tuple[str, ...]) -> None:
     """Guessing would name the wrong things; so it is refused, with the names."""
     with pytest.raises(BadRequest, match=f"'{names[1]}' and '{names[2]}'"):

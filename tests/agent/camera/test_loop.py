@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def test_every_frame_is_predicted_and_told(bundle: str) -> None:
     assert [(line["frame"], line["label"]) for line in ran.lines] == [(n, BEST[n % 4]) for n in range(10)]
     line = ran.lines[0]
     assert list(line) == ["frame", "age_ms", "label", "score", "infer_ms", "sights"]
-    assert [sight["label"] for sight in line["sights"]][0] == line["label"]
+    assert line["sights"][0]["label"] == line["label"]
     assert 0 < line["score"] <= 1
     assert line["age_ms"] > 0
     status = ran.status
@@ -150,7 +151,7 @@ def test_steady_rate(bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
             yield dataclasses.replace(frame(number), taken_ns=clock.ns)
 
     run(CameraAsk(bundle, "given", fps=4.0), lambda _: None, clock, openers(Feed(given())))  # type: ignore[arg-type]
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == [250] * 8
+    assert [b - a for a, b in itertools.pairwise(times)] == [250] * 8
     assert max(clock.waited) <= looker_module.LOOK_S
 
 
@@ -284,7 +285,11 @@ def test_commands_of_a_loop_that_runs(bundle: str, tmp_path: Path) -> None:
         command(ControlAsk(str(tmp_path), "door", "thresholds", Tuning(thresholds={"lion": 0.1})))
     assert getattr(caught.value, "code", "") == "bad-request"
     how = SwapHow(other, compare=4, probation=4, latency_ms=1000.0)
-    assert command(ControlAsk(str(tmp_path), "door", "swap", swap=how)).swap.state in ("loading", "comparing", "probation")
+    assert command(ControlAsk(str(tmp_path), "door", "swap", swap=how)).swap.state in (
+        "loading",
+        "comparing",
+        "probation",
+    )
     until(lambda: command(ControlAsk(str(tmp_path), "door")).swap.state in ("done", "refused", "rolled-back"))
     now = command(ControlAsk(str(tmp_path), "door"))
     assert (now.swap.state, now.swap.why, now.swap.dropped) == ("done", "", 0)

@@ -16,7 +16,17 @@ from bramble_agent.errors import BadRequest, BundleDamaged, ModelRejected
 from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import Pixels, TensorSpec
 from detector import box, make_detector_bundle
-from making import FLOAT_INPUT, FLOAT_OUTPUT, INT8_INPUT, LABELS, PICTURES, int8_answers, make_bundle, make_model, reference
+from making import (
+    FLOAT_INPUT,
+    FLOAT_OUTPUT,
+    INT8_INPUT,
+    LABELS,
+    PICTURES,
+    int8_answers,
+    make_bundle,
+    make_model,
+    reference,
+)
 
 
 def loaded(folder: Path, **how: object) -> Predictor:
@@ -147,14 +157,24 @@ def test_top_limits_the_sights_only(tmp_path: Path) -> None:
         ({"task": "segmentation"}, BadRequest, "this bundle is for 'segmentation'"),
         ({"task": "detection"}, BadRequest, "the model is no detector"),
         ({"labels": b"one\ntwo\n"}, BundleDamaged, "labels.txt has 2 names for 3 classes"),
-        ({"outputs": (TensorSpec("s", (1, 4), "int8"),), "labels": b"1\n2\n3\n4\n"}, BadRequest, "labels.txt has 4 names"),
-        ({"pixels": Pixels(5, 4, "gray")}, BadRequest, r"takes \[1, 4, 4, 1\], the manifest's pictures are \[1, 5, 4, 1\]"),
+        (
+            {"outputs": (TensorSpec("s", (1, 4), "int8"),), "labels": b"1\n2\n3\n4\n"},
+            BadRequest,
+            "labels.txt has 4 names",
+        ),
+        (
+            {"pixels": Pixels(5, 4, "gray")},
+            BadRequest,
+            r"takes \[1, 4, 4, 1\], the manifest's pictures are \[1, 5, 4, 1\]",
+        ),
         ({"pixels": Pixels(4, 4, "rgb")}, BadRequest, r"the manifest's pictures are \[1, 4, 4, 3\]"),
         ({"output_kind": "magic"}, BadRequest, "outputs of the kind 'magic'"),
         ({"model": make_model(custom="Nobody")}, None, "lacks custom operator Nobody"),
     ],
 )
-def test_what_does_not_go_together(how: dict[str, object], error: type[Exception] | None, said: str, tmp_path: Path) -> None:
+def test_what_does_not_go_together(
+    how: dict[str, object], error: type[Exception] | None, said: str, tmp_path: Path
+) -> None:
     """Is said at the start, with what is wrong."""
     with pytest.raises(error or Exception, match=said):
         loaded(tmp_path, **how)

@@ -56,7 +56,9 @@ def model(says: Says) -> Model:
 class Loop:
     """A loop as the looker does it, in the test's thread."""
 
-    def __init__(self, old: Says, new: Says | Callable[[str], Model], check: Callable[[Model], None] = lambda _: None) -> None:
+    def __init__(
+        self, old: Says, new: Says | Callable[[str], Model], check: Callable[[Model], None] = lambda _: None
+    ) -> None:
         """``new`` is what any bundle loads as."""
         load = (lambda _: model(new)) if isinstance(new, Says) else new
         self.swapper = Swapper(model(old), load, check, Decide)

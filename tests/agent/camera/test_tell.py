@@ -56,7 +56,7 @@ def test_a_slow_reader_loses_lines_of_a_live_source() -> None:
 
     teller = Teller(write, live=True)
     teller("first")
-    until(lambda: teller._queue is not None and teller._queue.empty())
+    until(teller._queue.empty)
     for number in range(WAITING + 50):
         teller(number)
     assert teller.untold == 50
