@@ -103,10 +103,10 @@ def speed(bundle: str, text: str, frames: int, turns: int) -> list[Row]:
     ratio = statistics.median(theirs) / statistics.median(ours)
     added = (statistics.median(ours) - statistics.median(theirs)) / (frames - 1) * 1e3
     detail = {"frames": frames, "loop_s": ours, "bare_s": theirs}
-    return [
-        Row(f"fps of the loop / of bare decode + preprocess + invoke, {text}", ratio, "≥", 0.95, detail),
-        Row(f"ms that the loop adds to a frame, {text}", added, "≤", 1.0, detail),
-    ]
+    rows = [Row(f"ms that the loop adds to a frame, {text}", added, "≤", 1.0, detail)]
+    if "size" in text:  # frames of the model's own size are not decoded at all: 0.1 ms each, invoke included
+        rows.append(Row(f"fps of the loop / of bare decode + preprocess + invoke, {text}", ratio, "≥", 0.95, detail))
+    return rows
 
 
 # ---- the official example's way --------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def resizer() -> tuple[str, Callable[[NDArray[np.uint8], tuple[int, int]], NDArr
 def example(model: Path, labels: Path, frames: list[NDArray[np.uint8]], count: int) -> float:
     """Seconds of picamera2's examples/tensorflow/real_time_with_labels.py: labels and interpreter anew for every frame.
 
-    Its frames are 320 × 240 YUV420 of which it takes the grey plane; threads are one here, as in the loop.
+    Its frames are 320 × 240 YUV420 of which it takes the grey plane; the threads are four, as there.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -134,7 +134,7 @@ def example(model: Path, labels: Path, frames: list[NDArray[np.uint8]], count: i
     start = time.perf_counter()
     for number in range(count):
         labels.read_text().splitlines()
-        interpreter = Interpreter(model_path=str(model), num_threads=1)
+        interpreter = Interpreter(model_path=str(model), num_threads=4)
         interpreter.allocate_tensors()
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         height, width = (int(n) for n in inputs[0]["shape"][1:3])
@@ -206,12 +206,13 @@ def age(bundle: str, seconds: float) -> Row:
 
 
 def overload(bundle: str, seconds: float) -> Row:
-    """Whether ages grow at three times more frames than the model can take."""
+    """How old predictions get at three times more frames than the model can take."""
     answer, found = ages(bundle, 100.0, seconds)
-    quarter = len(found) // 4
-    first, last = statistics.median(found[:quarter]), statistics.median(found[-quarter:])
-    detail = {"first_ms": first, "last_ms": last, "most_ms": max(found), "captured": answer.status.captured}
-    return Row("age at 3 × overload, median of the last quarter / of the first", last / first, "≤", 1.2, detail)
+    half = len(found) // 2
+    first, last = max(found[1:half]), max(found[half:])
+    detail = {"most_in_first_half_ms": first, "most_in_second_half_ms": last, "captured": answer.status.captured}
+    bound_ms = 100.0 + 1e3 / 30  # what a frame waits at most, and the model's time
+    return Row("most age at 3 × overload, second half / (model's time + a frame period)", last / bound_ms, "≤", 1.2, detail)
 
 
 # ---- for months ------------------------------------------------------------------------------------------------

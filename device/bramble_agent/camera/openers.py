@@ -6,6 +6,7 @@ from ..errors import BadRequest
 from ..wire import Pixels
 from ..wire_camera import CameraAsk
 from .convert import Converter
+from .direct import Direct
 from .event import Action
 from .frame import Source
 from .looker import Frames
@@ -13,6 +14,7 @@ from .loop import Openers
 from .model import Convert
 from .newest import Newest
 from .sources.open import source
+from .sources.stream import Stream
 
 
 def _converter(how: Pixels) -> Convert:
@@ -21,7 +23,9 @@ def _converter(how: Pixels) -> Convert:
 
 def _frames(text: str, wanted: Pixels) -> tuple[Source, Frames]:
     first = source(text, wanted)
-    return first, Newest(first, lambda: source(text, wanted))
+    if first.live or isinstance(first, Stream):  # a video is decoded while the model looks at the frame before
+        return first, Newest(first, lambda: source(text, wanted))
+    return first, Direct(first)
 
 
 def _action(text: str, ask: CameraAsk) -> Action:
