@@ -18,9 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from camera_loop import Row, age, beside_example, bundled, memory, overload, speed, swaps
+
 from bramble_agent import runtime
 from bramble_agent.wire import Pixels
-from camera_loop import Row, age, beside_example, bundled, memory, overload, speed, swaps
 
 HERE = Path(__file__).parent
 MODELS = Path(os.environ.get("BRAMBLE_DATA", "")) / "models"
@@ -61,7 +62,9 @@ def made(folder: Path) -> dict[str, str]:
     large = MOBILENET.read_bytes()
     classes = runtime.load(large).outputs[0].shape[-1]
     names = tuple(f"class {number}" for number in range(classes))
-    found["mobilenet"] = bundled(folder / "mobilenet-v2", large, names, Pixels(224, 224, "rgb", -1.0, 1.0), "probabilities")
+    found["mobilenet"] = bundled(
+        folder / "mobilenet-v2", large, names, Pixels(224, 224, "rgb", -1.0, 1.0), "probabilities"
+    )
     return found
 
 

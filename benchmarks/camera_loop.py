@@ -201,7 +201,12 @@ def age(bundle: str, seconds: float) -> Row:
     """How old predictions are at 30 fps with a model of 20 ms, in periods of a frame."""
     answer, found = ages(bundle, 20.0, seconds)
     p95 = sorted(found)[int(0.95 * len(found))]
-    detail = {"predictions": len(found), "p95_ms": p95, "captured": answer.status.captured, "told": vars(answer.status.ages["inference"])}
+    detail = {
+        "predictions": len(found),
+        "p95_ms": p95,
+        "captured": answer.status.captured,
+        "told": vars(answer.status.ages["inference"]),
+    }
     return Row("p95 of the age, in frame periods, at 30 fps with a model of 20 ms", p95 * 30 / 1e3, "≤", 2.0, detail)
 
 
@@ -212,7 +217,9 @@ def overload(bundle: str, seconds: float) -> Row:
     first, last = max(found[1:half]), max(found[half:])
     detail = {"most_in_first_half_ms": first, "most_in_second_half_ms": last, "captured": answer.status.captured}
     bound_ms = 100.0 + 1e3 / 30  # what a frame waits at most, and the model's time
-    return Row("most age at 3 × overload, second half / (model's time + a frame period)", last / bound_ms, "≤", 1.2, detail)
+    return Row(
+        "most age at 3 × overload, second half / (model's time + a frame period)", last / bound_ms, "≤", 1.2, detail
+    )
 
 
 # ---- for months ------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ AGENT_FLOORS = (
     "bramble_agent.lease "
     "bramble_agent.memory "
     "bramble_agent.energy bramble_agent.prove "
-    "bramble_agent.camera.detection bramble_agent.camera.decide bramble_agent.camera.tell",
+    "bramble_agent.camera.detection bramble_agent.camera.decide bramble_agent.camera.tell bramble_agent.camera.direct",
     "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself "
     "bramble_agent.camera.convert bramble_agent.camera.sources.folder",
     "bramble_agent.golden bramble_agent.remembered bramble_agent.camera.sources.open "

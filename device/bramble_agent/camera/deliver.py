@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
-OPENING_S = 10.0
+OPENING_S = 5.0
 CLOSING_S = 5.0
 
 

@@ -29,6 +29,7 @@ from .shadow import Shadow, Tally
 FACTOR, SLACK_MS = 1.5, 2.0  # how much slower than the old one it may be, where no latency is asked for
 FEW = 16  # frames that a latency after the switch is judged by, at least
 LOOK_S = 0.1
+ENDING_S = 5.0
 USUAL = 64  # frames before a swap, for what is usual
 MOST_FRAMES = 1_000_000
 
@@ -49,6 +50,7 @@ class Swapper:
         self._status = SwapStatus()
         self._shadow = Shadow()
         self._lock = threading.Lock()  # of what both threads write: status, the two below
+        self._thread: threading.Thread | None = None
         self._active = False
         self._failure = ""  # the new model's, while the old one is still at hand
         self._old: Model | None = None
@@ -69,7 +71,8 @@ class Swapper:
             self._active, self._failure = True, ""
             usual, switches = max(self._gaps_ns) / 1e6, self._status.switches
             self._status = SwapStatus("loading", before=self.model.release, usual_gap_ms=usual, switches=switches)
-        threading.Thread(target=self._work, args=(how, bundle), name="swap", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, args=(how, bundle), name="swap", daemon=True)
+        self._thread.start()
 
     def status(self) -> SwapStatus:
         """How the latest swap went, or goes."""
@@ -78,6 +81,8 @@ class Swapper:
     def stop(self) -> None:
         """The loop has ended: a swap that goes on has nothing to wait for."""
         self._over.set()
+        if self._thread is not None:
+            self._thread.join(ENDING_S)
 
     # ---- the loop's side
 
@@ -152,6 +157,8 @@ class Swapper:
             why = self._compared(new, how)
         except AgentError as error:
             return error.message
+        except (OSError, MemoryError) as error:  # the card, or no room for two models at once
+            return f"{type(error).__name__}: {error}"
         if why:
             return why
         budget_ms = self._budget_ms(how)

@@ -204,6 +204,18 @@ def test_a_failure_of_the_first_release_is_the_loop_s() -> None:
         Loop(Says("old", breaks=0), Says("new")).step()
 
 
+@pytest.mark.parametrize("fault", [MemoryError("two models"), OSError(5, "Input/output error")])
+def test_no_room_for_two_models_or_a_bad_card(fault: Exception) -> None:
+    """The old one goes on."""
+
+    def load(_: str) -> Model:
+        raise fault
+
+    loop = Loop(Says("old"), load)
+    loop.swapper.begin(HOW, "b")
+    assert type(fault).__name__ in loop.until("refused").why
+
+
 @pytest.mark.parametrize("where", ["load", "check", "compare"])
 def test_what_goes_wrong_before_the_switch_is_told(where: str) -> None:
     """The loop goes on; the reason is in the status."""

@@ -152,7 +152,9 @@ def test_ends_with_whoever_asked(bundle: str, tmp_path: Path) -> None:
     body = request("camera", bundle=bundle, source="synthetic:?fps=100", root=str(tmp_path), tell="nothing")
     (tmp_path / "ask.json").write_bytes(body)
     shell = f"{sys.executable} -m bramble_agent < {tmp_path}/ask.json > {tmp_path}/said & echo $!; read forever"
-    with subprocess.Popen(["sh", "-c", shell], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        ["sh", "-c", shell], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         until((tmp_path / "camera" / "camera.sock").exists, 60.0)
