@@ -30,6 +30,8 @@ from bramble_agent.memory import rss_bytes
 from bramble_agent.wire import Budget, Pixels, Scores
 from bramble_agent.wire_camera import CameraAnswer, CameraAsk, ControlAsk, SwapHow
 
+EXAMPLE_THREADS = 4
+
 
 @dataclass(frozen=True)
 class Row:
@@ -134,7 +136,7 @@ def example(model: Path, labels: Path, frames: list[NDArray[np.uint8]], count: i
     start = time.perf_counter()
     for number in range(count):
         labels.read_text().splitlines()
-        interpreter = Interpreter(model_path=str(model), num_threads=4)
+        interpreter = Interpreter(model_path=str(model), num_threads=EXAMPLE_THREADS)
         interpreter.allocate_tensors()
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         height, width = (int(n) for n in inputs[0]["shape"][1:3])
@@ -148,21 +150,34 @@ def example(model: Path, labels: Path, frames: list[NDArray[np.uint8]], count: i
     return time.perf_counter() - start
 
 
-def beside_example(bundle: str, frames: int, turns: int) -> Row:
-    """The loop's rate beside the example's, on the same 320 × 240 YUV420 frames."""
+def beside_example(bundle: str, frames: int, turns: int) -> list[Row]:
+    """The loop's rate beside the example's, with as many threads.
+
+    Once on the same 320 × 240 YUV420 frames, of which the loop takes the colours too; once on frames of the model's
+    size, as our picamera2 source asks the camera's image processor for them and the example does not.
+    """
     text = "synthetic:?size=320x240&layout=yu12"
     held = open_bundle(Path(bundle))
     feed = source(text, held.manifest.pixels)
     feed.open()
     raws = [frame.raw.copy() for frame in (feed.read() for _ in range(8)) if frame]
     feed.close()
-    ours, theirs = [], []
+    took: dict[str, list[tuple[float, float]]] = {"example": [], "same": [], "own": []}
     for _ in range(turns):
-        theirs.append(example(Path(bundle) / "model.tflite", Path(bundle) / "labels.txt", raws, frames) / frames)
-        ours.append(looped(CameraAsk(bundle, f"{text}&frames={frames}", tell="nothing"))[1] / (frames - 1))
-    ratio = statistics.median(theirs) / statistics.median(ours)
-    detail = {"frames": frames, "loop_s": ours, "example_s": theirs, "resized by": resizer()[0]}
-    return Row(f"fps of the loop / of picamera2's example, {held.manifest.name}", ratio, "≥", 3.0, detail)
+        cpu = time.process_time()
+        wall = example(Path(bundle) / "model.tflite", Path(bundle) / "labels.txt", raws, frames)
+        took["example"].append((wall / frames, (time.process_time() - cpu) / frames))
+        for kind, one in (("same", f"{text}&frames={frames}"), ("own", f"synthetic:?frames={frames}")):
+            cpu = time.process_time()
+            wall = looped(CameraAsk(bundle, one, tell="nothing", threads=EXAMPLE_THREADS))[1]
+            took[kind].append((wall / (frames - 1), (time.process_time() - cpu) / frames))  # its start included
+    middle = {kind: statistics.median(wall for wall, _ in all_) for kind, all_ in took.items()}
+    detail = {"frames": frames, "wall and CPU seconds a frame": took, "resized by": resizer()[0]}
+    name = f"fps of the loop / of picamera2's example, {held.manifest.name}"
+    return [
+        Row(f"{name}, the same frames", middle["example"] / middle["same"], "≥", 3.0, detail),
+        Row(f"{name}, each on the frames it asks the camera for", middle["example"] / middle["own"], "≥", 3.0, detail),
+    ]
 
 
 # ---- age -------------------------------------------------------------------------------------------------------
