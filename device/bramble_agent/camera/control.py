@@ -152,15 +152,16 @@ def _near(folder: Path) -> Iterator[str]:
 
 
 def _bound(folder: Path, name: str) -> socket.socket:
-    """A socket that only its user may connect to: nobody can before it listens."""
-    path = folder / f"{name}.sock"
-    path.unlink(missing_ok=True)  # of a loop that was killed: its lock is ours
+    """A socket that only its user may connect to; under its name there is only one that listens."""
+    fresh = folder / f".{name}.sock"
+    fresh.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _near(folder) as near:
-            server.bind(f"{near}/{name}.sock")
-        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+            server.bind(f"{near}/{fresh.name}")
+        os.chmod(fresh, stat.S_IRUSR | stat.S_IWUSR)
         server.listen(WAITING)
+        os.replace(fresh, folder / f"{name}.sock")  # that of a loop that was killed too: its lock is ours
     except OSError:
         server.close()
         raise
