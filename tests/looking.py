@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bramble_agent.camera.ages import Ages
+from bramble_agent.camera.deliver import Acting, Delivery
 from bramble_agent.camera.event import Action, Event
 from bramble_agent.camera.frame import Format, Frame, Source
 from bramble_agent.camera.looker import Frames
@@ -99,6 +101,8 @@ class Plain:
 class Remembering:
     """An action that keeps what it was given; ``fails`` are raised first, one a try."""
 
+    kept = False
+
     def __init__(self, pictures: bool = False, fails: Iterable[Exception] = ()) -> None:
         """``gate`` can hold it up."""
         self.pictures = pictures
@@ -134,11 +138,11 @@ def openers(feed: Feed, live: bool = False, action: Action | None = None) -> Ope
     def frames(text: str, wanted: Pixels) -> tuple[Source, Frames]:
         return Given(live), feed
 
-    def one(text: str, ask: CameraAsk) -> Action:
-        assert action is not None
-        return action
+    def acting(ask: CameraAsk, ages: Ages) -> Acting:
+        assert action is not None or not ask.actions
+        return Acting([Delivery(text, action, ages) for text in ask.actions if action is not None])
 
-    return Openers(frames, Plain, one)
+    return Openers(frames, Plain, acting)
 
 
 def until(true: Callable[[], bool], seconds: float = 20.0) -> None:

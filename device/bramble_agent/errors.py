@@ -125,9 +125,13 @@ class FrameDamaged(AgentError):
 
 
 class ActionFailed(AgentError):
-    """A broker, server or disk did not take an event; later it may."""
+    """A broker, server or disk did not take an event; later it may, ``after_s`` seconds from now at the earliest."""
 
     code = "action-failed"
+
+    def __init__(self, message: str, hint: str = "", after_s: float = 0.0) -> None:
+        super().__init__(message, hint)
+        self.after_s = after_s
 
 
 class ActionRefused(AgentError):

@@ -115,7 +115,11 @@ class AgeStatus:
 
 @dataclass(frozen=True)
 class DeliveryStatus:
-    """One action: events done for good, waiting, dropped (no room, or the end came), refused; tries that failed."""
+    """One action: events done for good, waiting, dropped (by cause in ``causes``), refused; tries that failed.
+
+    ``held_bytes`` of files hold what waits; ``trouble`` is why that is not as safe as it should be ("": it is). Causes:
+    "full" no room, "end" of the loop, "memory", "budget", "disk", "damaged" as told in the agent's spool.
+    """
 
     action: str
     done: int
@@ -124,6 +128,9 @@ class DeliveryStatus:
     refused: int
     failures: int
     last_failure: str
+    causes: Dict[str, int] = field(default_factory=dict)
+    held_bytes: int = 0
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,7 @@ class CameraStatus:
     ``captured`` are the source's own counts (frames, drops by cause), ``skipped`` frames that came but were not looked
     at, by cause; ``ages`` since the sensor took the frame: when it was taken up ("capture"), predicted ("inference"),
     and its event was acted on ("action"). ``infer`` is the time a prediction takes. ``fps`` is that of the last frames.
+    ``written_bytes`` went to the disk since ``write_bytes_per_day`` was begun anew.
     """
 
     name: str
@@ -175,6 +183,7 @@ class CameraStatus:
     actions: Tuple[DeliveryStatus, ...]
     decide: Decide
     swap: SwapStatus
+    written_bytes: int = 0
 
 
 @dataclass(frozen=True)

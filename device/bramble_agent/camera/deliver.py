@@ -1,8 +1,8 @@
 """An action's own thread and queue: the loop puts an event down and goes on, whatever the action does.
 
 Tried again with growing pauses where an action fails (ActionFailed), given up where it never will (ActionRefused).
-The queue is bounded in events and in bytes of pictures: where there is no room, the oldest that waits is dropped, and
-counted. Order is kept; an event is in the queue until it is done, so it is acted on at least once.
+The queue is one in RAM (``line.Line``), or one that outlives the process (``spool.Spool``): both are bounded, and what
+is dropped is counted. Order is kept; an event is in the queue until it is done, so it is acted on at least once.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ActionFailed, ActionRefused, AgentError
 from ..wire_camera import DeliveryStatus
 from .ages import Ages
 from .event import Action, Event
+from .line import Line, Queue, Waiting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,38 +26,21 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 OPENING_S = 5.0
 CLOSING_S = 5.0
-
-
-class Room(NamedTuple):
-    """How much may wait."""
-
-    events: int = 1_000
-    bytes: int = 16 << 20
-
-
-ROOM = Room()
-
-
-class _Waiting(NamedTuple):
-    event: Event
-    picture: NDArray[Any] | None
-    taken_ns: int
-    size: int
+LOOK_S = 5.0  # how often, in a pause, what waits is brought to safety
+LONGEST_WISH_S = 600.0  # the longest pause that a server may ask for
 
 
 class Delivery:
     """One action with its thread. ``put`` never waits; ``ages`` gets how old frames are once their event is done."""
 
-    def __init__(self, name: str, action: Action, ages: Ages, room: Room = ROOM) -> None:
-        """``name`` is for the status. Nothing is begun."""
+    def __init__(self, name: str, action: Action, ages: Ages, queue: Queue | None = None) -> None:
+        """``name`` is for the status, ``queue`` where events wait (None: in RAM). Nothing is begun."""
         self.pictures = action.pictures
-        self._name, self._action, self._ages, self._room = name, action, ages, room
-        self._queue: deque[_Waiting] = deque()
-        self._bytes = 0
-        self._busy = False  # the first of the queue is being acted on
+        self._name, self._action, self._ages = name, action, ages
+        self._queue = queue or Line()
         self._change = threading.Condition()
         self._over: float | None = None  # when the thread must give up
-        self._done = self._dropped = self._refused = self._failures = 0
+        self._done = self._refused = self._failures = 0
         self._last_failure = ""
         self._opening: AgentError | None = None
         self._opened = threading.Event()
@@ -67,6 +51,7 @@ class Delivery:
 
         An action that failed to open, or is still at it after ``patience_s``, is tried while the loop goes on.
         """
+        self._queue.open()
         self._thread.start()
         self._opened.wait(patience_s)
         if self._opening is not None:
@@ -74,39 +59,34 @@ class Delivery:
 
     def put(self, event: Event, picture: NDArray[Any] | None, taken_ns: int) -> None:
         """Leave an event here; ``picture`` is kept, so it must be the queue's own."""
-        size = 0 if picture is None else int(picture.nbytes)
+        self._queue.put(event, picture, taken_ns)
         with self._change:
-            while len(self._queue) > self._busy and (
-                len(self._queue) >= self._room.events or self._bytes + size > self._room.bytes
-            ):
-                self._drop()
-            self._queue.append(_Waiting(event, picture, taken_ns, size))
-            self._bytes += size
             self._change.notify()
 
     def stop(self, patience_s: float = CLOSING_S) -> None:
-        """Try what waits for so long, then let go; what is left is counted as dropped."""
+        """Try what waits for so long, then let go; what is left is kept for the next run, or counted as dropped."""
         with self._change:
             self._over = time.monotonic() + patience_s
             self._change.notify()
         if self._thread.ident is not None:
             self._thread.join(patience_s + 1.0)
-        with self._change:
-            self._dropped += len(self._queue)
-            self._queue.clear()
+        self._queue.close()
 
     def status(self) -> DeliveryStatus:
         """What became of the events."""
-        with self._change:
-            return DeliveryStatus(
-                action=self._name,
-                done=self._done,
-                waiting=len(self._queue),
-                dropped=self._dropped,
-                refused=self._refused,
-                failures=self._failures,
-                last_failure=self._last_failure,
-            )
+        dropped = self._queue.dropped
+        return DeliveryStatus(
+            action=self._name,
+            done=self._done,
+            waiting=self._queue.waiting,
+            dropped=sum(dropped.values()),
+            refused=self._refused,
+            failures=self._failures,
+            last_failure=self._last_failure,
+            causes=dropped,
+            held_bytes=self._queue.held_bytes,
+            trouble=self._queue.trouble,
+        )
 
     # ---- the action's thread
 
@@ -118,16 +98,16 @@ class Delivery:
             if waiting is None:
                 break
             done = self._insist(functools.partial(self._act, waiting))
-            with self._change:
-                self._busy = False
-                if done and self._queue and self._queue[0] is waiting:
-                    self._queue.popleft()
-                    self._bytes -= waiting.size
-            if done == "done":
-                self._done += 1
-                self._ages.record(time.monotonic_ns() - waiting.taken_ns)
-            elif done == "refused":
+            if not done:
+                break
+            self._queue.done(waiting)
+            self._queue.settle()
+            if done == "refused":
                 self._refused += 1
+                continue
+            self._done += 1
+            if waiting.taken_ns is not None:
+                self._ages.record(time.monotonic_ns() - waiting.taken_ns)
         self._action.close()
 
     def _open(self) -> bool:
@@ -140,19 +120,22 @@ class Delivery:
         self._opened.set()
         return bool(opened)
 
-    def _next(self) -> _Waiting | None:
+    def _next(self) -> Waiting | None:
         """The oldest that waits; None once all is done after ``stop``, or its time is over."""
-        with self._change:
-            while not self._queue:
+        while True:
+            waiting = self._queue.first()
+            with self._change:
+                if self._over is not None and time.monotonic() >= self._over:
+                    return None
+                if waiting is not None:
+                    return waiting
+                if self._queue.waiting:  # it came just now
+                    continue
                 if self._over is not None:
                     return None
                 self._change.wait()
-            if self._over is not None and time.monotonic() >= self._over:
-                return None
-            self._busy = True
-            return self._queue[0]
 
-    def _act(self, waiting: _Waiting) -> None:
+    def _act(self, waiting: Waiting) -> None:
         try:
             self._action.act(waiting.event, waiting.picture)
         except (ActionFailed, ActionRefused):
@@ -164,6 +147,7 @@ class Delivery:
         """Try until it works: "done", "refused", or "" where there is no time left."""
         pause_s = FIRST_PAUSE_S
         while True:
+            wish_s = 0.0
             try:
                 work()
             except ActionRefused as error:
@@ -172,31 +156,34 @@ class Delivery:
             except ActionFailed as error:
                 self._failed(error.message)
                 self._opened.set()
+                wish_s = min(error.after_s, LONGEST_WISH_S)
             else:
                 return "done"
-            if not self._pause(pause_s):
+            if not self._pause(max(pause_s, wish_s)):
                 return ""
             pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
 
     def _pause(self, seconds: float) -> bool:
         """Wait before the next try; False once there is no time left."""
         until = time.monotonic() + seconds
-        with self._change:
-            while True:
+        while True:
+            self._queue.settle()
+            with self._change:
                 now = time.monotonic()
                 if self._over is not None and min(until, self._over) <= now:
                     return now < self._over
                 if now >= until:
                     return True
-                self._change.wait((until if self._over is None else min(until, self._over)) - now)
+                self._change.wait(min((until if self._over is None else min(until, self._over)) - now, LOOK_S))
 
     def _failed(self, message: str) -> None:
         self._failures += 1
         self._last_failure = message[:500]
 
-    def _drop(self) -> None:
-        """Drop the oldest that is not being acted on."""
-        place = int(self._busy)
-        self._bytes -= self._queue[place].size
-        del self._queue[place]
-        self._dropped += 1
+
+@dataclass(frozen=True)
+class Acting:
+    """All actions of a loop, and what they wrote to the disk today."""
+
+    deliveries: Sequence[Delivery]
+    written_bytes: Callable[[], int] = int

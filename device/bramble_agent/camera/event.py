@@ -64,6 +64,9 @@ class Action(Protocol):
     pictures: bool
     """Whether it wants the picture with the event."""
 
+    kept: bool
+    """Whether events that wait for it outlive the process. Not where one that is late is of no use."""
+
     def open(self) -> None:
         """Connect. Raises ActionFailed where that may work later, BadRequest where it never will."""
 

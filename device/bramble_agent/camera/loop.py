@@ -19,10 +19,11 @@ from ..bundle import open_bundle
 from ..errors import BadRequest
 from ..wire import Pixels
 from ..wire_camera import CameraAnswer, CameraAsk, CameraStatus
+from .ages import Ages
 from .control import Command, check_name, listening
 from .decide import Decider
-from .deliver import Delivery
-from .event import Action, Event, Prediction
+from .deliver import Acting
+from .event import Event, Prediction
 from .frame import Frame, Source
 from .looker import Frames, Hooks, Looker, Parts
 from .model import Converters, Model
@@ -40,7 +41,7 @@ class Openers:
 
     frames: Callable[[str, Pixels], tuple[Source, Frames]]  # of a URL-like source, for a release's pixels
     converters: Converters
-    action: Callable[[str, CameraAsk], Action]
+    acting: Callable[[CameraAsk, Ages], Acting]  # "action" ages go there
 
 
 def run(
@@ -83,6 +84,8 @@ def check(ask: CameraAsk) -> None:
         raise BadRequest(f"every {ask.every}, frames {ask.frames}", "both count from 1")
     if not 0.0 <= ask.motion <= 1.0:
         raise BadRequest(f"motion {ask.motion:g}", "the share of the picture that must change, from 0 to 1")
+    if len(set(ask.actions)) < len(ask.actions):
+        raise BadRequest("an action is there twice", "each does all there is to do")
     if ask.deadline_ms is not None and not (ask.deadline_ms > 0.0 and math.isfinite(ask.deadline_ms)):
         raise BadRequest(f"a deadline of {ask.deadline_ms:g} ms", "milliseconds above 0, or leave it out")
     if ask.tell not in TELLS:
@@ -104,7 +107,8 @@ def _parts(ask: CameraAsk, openers: Openers) -> Parts:
     stats = Stats(ask.name, run_id, ask.source)
     stats.captured, stats.swap, stats.decide = frames.counts, swapper.status, lambda: decider.how
     stats.trouble = lambda: frames.trouble
-    stats.deliveries = [Delivery(text, openers.action(text, ask), stats.ages["action"]) for text in ask.actions]
+    acting = openers.acting(ask, stats.ages["action"])
+    stats.deliveries, stats.written_bytes = acting.deliveries, acting.written_bytes
     return Parts(frames, source.live, swapper, decider, stats, stats.deliveries, openers.converters)
 
 

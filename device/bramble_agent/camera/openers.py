@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import BadRequest
 from ..wire import Pixels
-from ..wire_camera import CameraAsk
+from .acting import acting
 from .convert import Converter
 from .direct import Direct
-from .event import Action
 from .frame import Source
 from .looker import Frames
 from .loop import Openers
@@ -28,8 +26,4 @@ def _frames(text: str, wanted: Pixels) -> tuple[Source, Frames]:
     return first, Direct(first)
 
 
-def _action(text: str, ask: CameraAsk) -> Action:
-    raise BadRequest(f"unknown action {text!r} of the loop {ask.name!r}", "this agent has none yet")
-
-
-OPENERS = Openers(_frames, _converter, _action)
+OPENERS = Openers(_frames, _converter, acting)

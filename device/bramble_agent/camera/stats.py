@@ -32,6 +32,7 @@ class Stats:
         self.trouble: Callable[[], str] = str
         self.untold: Callable[[], int] = int
         self.deliveries: Sequence[Delivery] = ()
+        self.written_bytes: Callable[[], int] = int
         self.decide: Callable[[], Decide] = Decide
         self.swap: Callable[[], SwapStatus] = SwapStatus
         self._clock_ns = clock_ns
@@ -70,4 +71,5 @@ class Stats:
             actions=tuple(one.status() for one in self.deliveries),
             decide=self.decide(),
             swap=self.swap(),
+            written_bytes=self.written_bytes(),
         )

@@ -9,8 +9,9 @@ import pytest
 
 from bramble_agent.camera import deliver
 from bramble_agent.camera.ages import Ages
-from bramble_agent.camera.deliver import Delivery, Room
+from bramble_agent.camera.deliver import Delivery
 from bramble_agent.camera.event import Event
+from bramble_agent.camera.line import Line, Room
 from bramble_agent.errors import ActionFailed, ActionRefused, BadRequest
 from looking import Remembering, until
 
@@ -73,6 +74,20 @@ def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pauses == [1.0, 2.0, 4.0, 5.0, 5.0]
 
 
+def test_a_server_may_ask_for_a_longer_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry-After counts where it is longer than ours, up to a limit."""
+    monkeypatch.setattr(deliver, "FIRST_PAUSE_S", 1.0)
+    pauses: list[float] = []
+    monkeypatch.setattr(Delivery, "_pause", lambda _, seconds: pauses.append(seconds) or True)
+    fails = [ActionFailed("busy", after_s=30.0), ActionFailed("busy", after_s=0.5), ActionFailed("busy", after_s=1e9)]
+    delivery = Delivery("a", Remembering(fails=fails), Ages())
+    delivery.start()
+    delivery.put(event(1), None, 0)
+    until(lambda: delivery.status().done == 1)
+    delivery.stop()
+    assert pauses == [30.0, 2.0, 600.0]
+
+
 @pytest.mark.parametrize("fault", [ActionRefused("too long"), ZeroDivisionError("a bug")])
 def test_refused_is_given_up(fault: Exception) -> None:
     """An event that will never be taken, or that breaks the action, is counted; the next one is done."""
@@ -92,13 +107,14 @@ def test_full_queue_drops_the_oldest_that_waits() -> None:
     """The first is being acted on and stays; of those that wait the newest stay. The loop never waits."""
     action = Remembering()
     action.gate.clear()
-    delivery = Delivery("a", action, Ages(), Room(events=3))
+    line = Line(Room(events=3))
+    delivery = Delivery("a", action, Ages(), line)
     delivery.start()
     delivery.put(event(0), None, 0)
-    until(lambda: delivery._busy)
+    until(lambda: line._busy)
     for number in range(1, 10):
         delivery.put(event(number), None, 0)
-    assert (delivery.status().waiting, delivery.status().dropped) == (3, 7)
+    assert (delivery.status().waiting, delivery.status().dropped, delivery.status().causes) == (3, 7, {"full": 7})
     action.gate.set()
     delivery.stop()
     assert ids(action) == ["run-0", "run-8", "run-9"]
@@ -108,10 +124,11 @@ def test_pictures_have_a_budget() -> None:
     """1000 bytes of pictures: two of 400 fit, a third one pushes the first out."""
     action = Remembering(pictures=True)
     action.gate.clear()
-    delivery = Delivery("a", action, Ages(), Room(bytes=1_000))
+    line = Line(Room(bytes=1_000))
+    delivery = Delivery("a", action, Ages(), line)
     delivery.start()
     delivery.put(event(0), None, 0)
-    until(lambda: delivery._busy)
+    until(lambda: line._busy)
     for number in range(1, 4):
         delivery.put(event(number), np.zeros(400, np.uint8), 0)
     action.gate.set()
@@ -119,7 +136,7 @@ def test_pictures_have_a_budget() -> None:
     assert ids(action) == ["run-0", "run-2", "run-3"]
     assert delivery.status().dropped == 1
     assert [None if p is None else p.nbytes for p in action.shown] == [None, 400, 400]
-    assert delivery._bytes == 0
+    assert line._bytes == 0
 
 
 def test_end_drains_then_counts_what_is_left() -> None:
@@ -131,7 +148,7 @@ def test_end_drains_then_counts_what_is_left() -> None:
         delivery.put(event(number), None, 0)
     delivery.stop(patience_s=0.05)
     status = delivery.status()
-    assert (status.done, status.waiting, status.dropped) == (0, 0, 5)
+    assert (status.done, status.waiting, status.dropped, status.causes) == (0, 0, 5, {"end": 5})
     assert action.closed == 1
 
 
