@@ -11,23 +11,30 @@ from sources import all_imports, sources, told
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
     "bramble_agent bramble_agent.errors bramble_agent.digest bramble_agent.xxh32 bramble_agent.logistic "
-    "bramble_agent.range_decoder bramble_agent.rans bramble_agent.packed_words",
+    "bramble_agent.range_decoder bramble_agent.rans bramble_agent.packed_words "
+    "bramble_agent.camera.budget bramble_agent.camera.scratch",
     "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health "
     "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels "
     "bramble_agent.camera bramble_agent.camera.frame bramble_agent.camera.event bramble_agent.camera.yuv "
     "bramble_agent.camera.sources bramble_agent.camera.sources.options bramble_agent.camera.sources.holders "
     "bramble_agent.camera.sources.stamp bramble_agent.camera.sources.arrival "
-    "bramble_agent.camera.motion bramble_agent.camera.pace",
+    "bramble_agent.camera.motion bramble_agent.camera.pace "
+    "bramble_agent.camera.actions bramble_agent.camera.actions.secret_file bramble_agent.camera.actions.mqtt_session",
     "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
     "bramble_agent.wire_camera bramble_agent.camera.place bramble_agent.camera.planes bramble_agent.camera.slot "
     "bramble_agent.camera.sources.picture bramble_agent.camera.sources.v4l2_words "
     "bramble_agent.camera.sources.v4l2_choose "
+    "bramble_agent.camera.line bramble_agent.camera.draw bramble_agent.camera.actions.settings "
     "bramble_agent.links "
     "bramble_agent.values bramble_agent.vectors bramble_agent.skeleton bramble_agent.packed_numbers",
+    "bramble_agent.camera.records bramble_agent.camera.actions.chosen bramble_agent.camera.actions.command "
+    "bramble_agent.camera.actions.gpio bramble_agent.camera.actions.jsonl bramble_agent.camera.actions.mqtt "
+    "bramble_agent.camera.actions.snapshot bramble_agent.camera.actions.webhook "
     "bramble_agent.packed_parts bramble_agent.camera.capture bramble_agent.camera.sources.v4l2_device "
     "bramble_agent.camera.sources.synthetic bramble_agent.camera.sources.stream bramble_agent.camera.sources.picamera2",
+    "bramble_agent.camera.segments bramble_agent.camera.actions.open "
     "bramble_agent.sparse_part bramble_agent.camera.newest bramble_agent.camera.sources.v4l2",
-    "bramble_agent.packed_content",
+    "bramble_agent.packed_content bramble_agent.camera.spool",
     "bramble_agent.packed",
     "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
     "bramble_agent.lease "
@@ -40,6 +47,7 @@ AGENT_FLOORS = (
     "bramble_agent.camera.ages bramble_agent.camera.control bramble_agent.camera.predict",
     "bramble_agent.verify bramble_agent.bench bramble_agent.retention "
     "bramble_agent.camera.deliver bramble_agent.camera.model",
+    "bramble_agent.camera.acting "
     "bramble_agent.release bramble_agent.install bramble_agent.camera.stats bramble_agent.camera.shadow",
     "bramble_agent.camera.swap",
     "bramble_agent.camera.looker",
@@ -151,6 +159,10 @@ THIRD_PARTY = {
     "bramble_agent.decoding": "numpy",
     "bramble_agent.camera": "numpy",
     "bramble_agent.camera.convert": "numpy PIL",
+    "bramble_agent.camera.draw": "numpy PIL",
+    "bramble_agent.camera.actions.gpio": "numpy gpiozero",
+    "bramble_agent.camera.actions.mqtt_session": "paho",
+    "bramble_agent.camera.actions.snapshot": "numpy PIL",
     "bramble_agent.camera.sources.picamera2": "numpy picamera2",
     "bramble_agent.camera.sources.stream": "av",
     "bramble_agent.camera.sources.synthetic": "numpy PIL",

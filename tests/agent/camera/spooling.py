@@ -59,14 +59,14 @@ def main(folder: Path, run: str) -> None:
     A line is one write(2), written after ``put`` and before ``done``: what was said can be relied on.
     """
     chance = random.Random(run)  # noqa: S311
-    held = spool(folder, clock=Clock())
+    held = spool(folder, Sizes(PLENTY, PLENTY, 1_000, 5), clock=Clock())  # nothing may be dropped
     number = 0
     while True:
         for _ in range(chance.randrange(12)):
             if held.put(event(number, run), None, 0):
                 os.write(1, f"+{run}-{number}\n".encode())
             number += 1
-        for _ in range(chance.randrange(12)):
+        for _ in range(chance.randrange(14)):
             waiting = held.first()
             if waiting is None:
                 break

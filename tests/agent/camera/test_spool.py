@@ -321,7 +321,7 @@ def rounds(folder: Path, count: int, seed: int) -> tuple[int, int, int]:
     """Kill a real process ``count`` times at random moments; events acknowledged, told again, and lost."""
     chance = random.Random(seed)  # noqa: S311
     put, done, twice = set[str](), set[str](), 0
-    run = [sys.executable, str(HERE / "spooling.py"), str(folder)]
+    run = [sys.executable, "-S", str(HERE / "spooling.py"), str(folder)]
     path = os.pathsep.join([str(ROOT / "device"), str(ROOT / "tests"), str(HERE)])
     for number in range(count):
         with (folder.parent / "said").open("wb") as said:
