@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,9 @@ class JsonLines:
         self.close()
         try:
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            if not stat.S_ISREG(os.fstat(self._handle).st_mode):
+                self.close()
+                raise BadRequest(f"{self._path} is no file", "give a file, like jsonl:/home/pi/events.jsonl")
             self._heal()
         except OSError as error:
             self.close()

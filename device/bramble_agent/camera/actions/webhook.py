@@ -122,11 +122,11 @@ class Webhook:
         end.start()
         try:
             connection.request("POST", self._path, body, headers)
-            answer = connection.getresponse()
-            whole = len(answer.read(MOST)) < MOST
+            with connection.getresponse() as answer:
+                whole = len(answer.read(MOST)) < MOST and not answer.will_close and answer.isclosed()
         finally:
             end.cancel()
-        if not whole or answer.will_close:
+        if not whole:
             self._drop()
         return answer.status, answer.getheader("Retry-After", "")
 
