@@ -81,7 +81,7 @@ class Session:
         """Nothing is begun."""
         self._broker = broker
         self._paho = paho()
-        self._five = True
+        self._five, self._answered, self._welcome = True, False, False
         self._client: Any = None
         self._outbox: Deque[Message] = deque()
         self._sent: Dict[int, Message] = {}
@@ -111,7 +111,8 @@ class Session:
             self._outbox.append(message)
         self._ring()
         if not message.over.wait(timeout_s):
-            self._broken.set()  # its answer may never come: a new connection
+            self._up.clear()  # its answer may never come: a new connection
+            self._broken.set()
             self._ring()
             raise ActionFailed(f"{self._broker.name} did not acknowledge for {timeout_s:g} s")
         if message.error is not None:
@@ -146,12 +147,11 @@ class Session:
                 self._why = _told(self._broker, error)
             except Exception as error:  # noqa: BLE001 - the thread's border: a broker's bytes may break paho anywhere
                 self._why = ActionFailed(f"{self._broker.name} does not speak MQTT ({type(error).__name__})")
-            was_up = self._up.is_set()
             self._end()
-            if self._five != five:
-                continue
+            if five and not self._five:
+                continue  # the older version at once
             self._tried.set()
-            pause_s = FIRST_PAUSE_S if was_up else min(2.0 * pause_s, LONGEST_PAUSE_S)
+            pause_s = FIRST_PAUSE_S if self._welcome else min(2.0 * pause_s, LONGEST_PAUSE_S)
             self._stop.wait(pause_s)
 
     def _connect(self) -> None:
@@ -165,7 +165,7 @@ class Session:
             client.username_pw_set(broker.user, broker.password or None)
         if broker.tls is not None:
             client.tls_set_context(broker.tls)
-        self._client = client
+        self._client, self._answered, self._welcome = client, False, False
         self._why = ActionFailed(f"{broker.name} closed the connection")
         client.connect(broker.host, broker.port, KEEPALIVE_S)
 
@@ -178,17 +178,17 @@ class Session:
                 break
             if self._broken.is_set():
                 raise ActionFailed(f"{self._broker.name} did not acknowledge")
-            if not self._up.is_set() and time.monotonic() - begin > CONNECT_S:
+            if not self._welcome and time.monotonic() - begin > CONNECT_S:
                 raise ActionFailed(f"{self._broker.name} takes connections, and does not answer")
             if self._stop.is_set() and not goodbye:
                 goodbye = time.monotonic() + GOODBYE_S
-                if self._up.is_set():
+                if self._welcome:
                     self._publish(Message(self._broker.state_topic, OFFLINE, retain=True))
             if self._stop.is_set() and (not self._sent or time.monotonic() > goodbye):
                 self._client.disconnect()
                 break
-        if not self._stop.is_set() and not self._up.is_set() and not isinstance(self._why, BadRequest):
-            self._other_version()
+        if not self._answered and not self._stop.is_set():
+            self._five = not self._five
 
     def _wait(self) -> None:
         """Do what there is to do, or wait for it."""
@@ -216,14 +216,16 @@ class Session:
         self._sent[info.mid] = message
 
     def _welcomed(self, client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._answered = True
         if reason.is_failure:
             if reason.value in NO_VERSION:
-                self._other_version()
+                self._five = not self._five
             self._why = _refused(self._broker, reason)
             self._sent.clear()
             client.disconnect()
             return
         self._publish(Message(self._broker.state_topic, ONLINE, retain=True))
+        self._welcome = True
         self._up.set()
         self._tried.set()
 
@@ -241,10 +243,6 @@ class Session:
     def _parted(self, _client: Any, _data: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if flags.is_disconnect_packet_from_server:
             self._why = ActionFailed(f"{self._broker.name} sent us away: {reason}")
-
-    def _other_version(self) -> None:
-        """Try the other version of MQTT, once each."""
-        self._five = not self._five
 
     def _end(self) -> None:
         """Let go of a connection; what was not acknowledged has failed."""
