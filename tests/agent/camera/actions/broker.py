@@ -28,7 +28,7 @@ class Mosquitto:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nmax_inflight_messages 0\nmax_queued_messages 0\nuser root\n{lines}")
+        self._config.write_text(f"listener {self.port} 127.0.0.1\nmax_queued_messages 100000\nuser root\n{lines}")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
