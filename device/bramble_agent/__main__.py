@@ -1,6 +1,7 @@
 """One request, one answer: a line of JSON on stdin, JSON on a private copy of stdout, then exit.
 
-Files that a request announces follow it on stdin. Another agent may ask more than once (``serve``).
+Files that a request announces follow it on stdin. Another agent may ask more than once (``serve``). A camera's answer
+comes after lines of JSON: {"version", "line"}. ``--camera FILE.json`` reads that request from a file, for a service.
 
 C libraries print to fd 1 and would corrupt the answer: so fd 1 is copied for us and then pointed at stderr. Exit
 status: 0 answered, 1 refused (an error answer says why), 2 crashed (an error answer carries the traceback).
@@ -8,18 +9,23 @@ status: 0 answered, 1 refused (an error answer says why), 2 crashed (an error an
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from .codec import decode, encode
 from .errors import AgentError, BadRequest
-from .oneself import breathing, end_with_parent
+from .oneself import breathing, end_with_parent, ending_gently
 from .wire import WIRE_VERSION, BenchAnswer, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
+from .wire_camera import CameraAnswer, CameraAsk, ControlAnswer, ControlAsk
 from .wire_install import InstallAsk
 from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
 
@@ -36,14 +42,20 @@ ASKS = {
     "release": ReleaseAsk,
     "rollback": RollbackAsk,
     "install": InstallAsk,
+    "camera": CameraAsk,
+    "control": ControlAsk,
 }
+CAMERA = "--camera"
+Tell = Callable[[Any], None]
+
 LIMIT_BYTES = 16 << 20  # of a request; what follows it on stdin is not part of it
 
 
 def main() -> int:
     """Read one request, answer it, and return the exit status."""
-    with _private_stdout() as out:
-        answer, status = _answered(sys.stdin.buffer.readline(LIMIT_BYTES))
+    alone = sys.argv[1:2] == [CAMERA]  # a service: whoever started it may go
+    with _private_stdout(alone) as out:
+        answer, status = _answered(_from_file if alone else _from_stdin, lambda line: _tell(out, line))
         out.write(answer)
     return status
 
@@ -52,21 +64,43 @@ def serve() -> None:
     """Answer requests without files, a line each, until there are no more."""
     with _private_stdout() as out:
         for raw in sys.stdin.buffer:
-            out.write(_answered(raw)[0] + "\n")
+            out.write(_answered(functools.partial(bytes, raw), lambda line: _tell(out, line))[0] + "\n")
             out.flush()
 
 
-def _private_stdout() -> IO[str]:
-    end_with_parent()
+def _from_stdin() -> bytes:
+    return sys.stdin.buffer.readline(LIMIT_BYTES)
+
+
+def _from_file() -> bytes:
+    """A camera's request out of the file that the command line names."""
+    if len(sys.argv) != 3:
+        raise BadRequest(f"{CAMERA} takes one file", f"{CAMERA} FILE.json, which holds a request")
+    try:
+        with open(sys.argv[2], "rb") as stream:
+            return stream.read(LIMIT_BYTES)
+    except OSError as error:
+        raise BadRequest(f"{sys.argv[2]}: {error.strerror}", "name a file that holds a request") from error
+
+
+def _tell(out: IO[str], line: Any) -> None:
+    """A line that comes before the answer."""
+    out.write(json.dumps({"version": WIRE_VERSION, "line": line}) + "\n")
+    out.flush()
+
+
+def _private_stdout(alone: bool = False) -> IO[str]:
+    if not alone:
+        end_with_parent()
     private = os.dup(1)
     os.dup2(2, 1)
     return os.fdopen(private, "w", encoding="utf-8")
 
 
-def _answered(raw: bytes) -> tuple[str, int]:
+def _answered(read: Callable[[], bytes], tell: Tell) -> tuple[str, int]:
     """The answer to a request as JSON, and the exit status."""
     try:
-        answer, status = {"answer": encode(_serve(raw))}, 0
+        answer, status = {"answer": encode(_serve(read(), tell))}, 0
     except AgentError as error:
         answer, status = {"error": encode(ErrorAnswer(error.code, error.message, error.hint))}, 1
     except Exception as error:  # noqa: BLE001 - the agent's outer border: a crash must still be an answer
@@ -75,7 +109,7 @@ def _answered(raw: bytes) -> tuple[str, int]:
     return json.dumps({"version": WIRE_VERSION, **answer}), status
 
 
-def _serve(raw: bytes) -> Any:
+def _serve(raw: bytes, tell: Tell) -> Any:
     try:
         request = json.loads(raw)
         version, verb, body = request["version"], request["ask"], request["body"]
@@ -85,7 +119,8 @@ def _serve(raw: bytes) -> Any:
         raise BadRequest(f"wire version {version}, this agent speaks {WIRE_VERSION}", "update the older side")
     if not isinstance(verb, str) or verb not in ASKS:
         raise BadRequest(f"unknown request {verb!r}", f"one of {', '.join(ASKS)}")
-    return _dispatch(decode(ASKS[verb], body, verb))
+    ask: Any = decode(ASKS[verb], body, verb)
+    return _camera(ask, tell) if isinstance(ask, CameraAsk) else _dispatch(ask)
 
 
 def _dispatch(ask: Any) -> Any:
@@ -98,6 +133,10 @@ def _dispatch(ask: Any) -> Any:
         from .install import install
 
         return install(ask)
+    if isinstance(ask, ControlAsk):
+        from .camera.control import command
+
+        return ControlAnswer(command(ask))
     if isinstance(ask, VerifyAsk):
         bundle = _opened(ask.bundle)
         from .verify import verify
@@ -134,6 +173,21 @@ def _bench(ask: BenchAsk) -> BenchAnswer:
         from .bench import bench
 
         return bench(bundle, ask)
+
+
+def _camera(ask: CameraAsk, tell: Tell) -> CameraAnswer:
+    """Run a camera loop until a signal, the end of whoever asked, or its own end."""
+    from .runtime import need_numpy
+
+    need_numpy()
+    from .camera.loop import run
+    from .camera.openers import OPENERS
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with ending_gently(stop.set):
+        return run(ask, tell, stop, OPENERS)
 
 
 def _opened(bundle: str) -> Bundle:

@@ -11,7 +11,13 @@
     ├── CutShort           what was sent ended early, or did not arrive as it was sent
     ├── NotTrusted         a release lacks the signature that this board asks for
     ├── NoRelease          there is no release to go back to
-    └── Busy               somebody else is at work on this board
+    ├── Busy               somebody else is at work on this board
+    ├── CameraMissing      there is no such camera, stream or folder
+    ├── CameraBusy         another process holds the camera
+    ├── CameraLost         it went away while frames were read
+    ├── FrameDamaged       one frame cannot be used
+    ├── ActionFailed       what is done with an event failed, and may work later
+    └── ActionRefused      it will never work with this event
 
 The host turns ``code`` back into its own error and exit code, so codes are part of the wire contract.
 """
@@ -92,3 +98,43 @@ class Busy(AgentError):
     """Another process holds what this one needs."""
 
     code = "busy"
+
+
+class CameraMissing(AgentError):
+    """There is no such camera, stream, file or folder, or the library that reads it is not installed."""
+
+    code = "camera-missing"
+
+
+class CameraBusy(AgentError):
+    """Another process holds the camera; the message names it."""
+
+    code = "camera-busy"
+
+
+class CameraLost(AgentError):
+    """The camera or stream went away while frames were read; it may come back."""
+
+    code = "camera-lost"
+
+
+class FrameDamaged(AgentError):
+    """One frame is cut short or cannot be decoded; the next one may be whole."""
+
+    code = "frame-damaged"
+
+
+class ActionFailed(AgentError):
+    """A broker, server or disk did not take an event; later it may, ``after_s`` seconds from now at the earliest."""
+
+    code = "action-failed"
+
+    def __init__(self, message: str, hint: str = "", after_s: float = 0.0) -> None:
+        super().__init__(message, hint)
+        self.after_s = after_s
+
+
+class ActionRefused(AgentError):
+    """This event will never be taken: trying again is no use."""
+
+    code = "action-refused"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
@@ -31,9 +31,11 @@ LOOK_S = 0.5
 BREATH_S = 5.0
 BLOCK = 1 << 16
 DYING_S = 10.0
+GENTLY_S = 10.0
 LISTEN_S = 1.0  # what it started itself may hold its stderr open
 
 unbroken = threading.RLock()  # held while half of the work would be worse than none: the end waits for it
+_endings: list[Callable[[], None]] = []  # of ``ending_gently``
 _kept: list[Another] = []  # the process of ``one_process``
 
 
@@ -179,7 +181,20 @@ def end_with_parent() -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(LOOK_S)
+        for ending in list(_endings):
+            ending()
+            time.sleep(GENTLY_S)
         with unbroken:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def ending_gently(ending: Callable[[], None]) -> Iterator[None]:
+    """Within, ``end_with_parent`` calls ``ending`` first, which has GENTLY_S to bring the process to its end."""
+    _endings.append(ending)
+    try:
+        yield
+    finally:
+        _endings.remove(ending)

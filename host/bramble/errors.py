@@ -76,6 +76,10 @@ class BoardBusyError(UnreachableError):
     """Somebody else is at work on a board."""
 
 
+class CameraError(UnreachableError):
+    """A board's camera is missing, went away, or what is to be done with its events fails."""
+
+
 class RolledBackError(BrambleError):
     """A release failed on a board after the switch; the one before is current again."""
 
@@ -104,6 +108,12 @@ _OF_AGENT = {
     "not-trusted": NotTrustedError,
     "no-release": UsageError,
     "busy": BoardBusyError,
+    "camera-missing": CameraError,
+    "camera-busy": BoardBusyError,
+    "camera-lost": CameraError,
+    "frame-damaged": CameraError,
+    "action-failed": CameraError,
+    "action-refused": CameraError,
 }
 
 

@@ -17,6 +17,7 @@ from bramble.fleet.release.coding import difference
 from bramble.packing.pack import pack
 from bramble_agent.codec import decode, encode
 from bramble_agent.wire import WIRE_VERSION, BenchAnswer, ErrorAnswer, ProbeAnswer, VerifyAnswer
+from bramble_agent.wire_camera import CameraAnswer
 from bramble_agent.wire_release import Piece, ReleaseAnswer
 from bringing import held, raw_piece, request, sha256
 from making import bundle_digest, make_bundle, make_model
@@ -184,6 +185,20 @@ def test_verify_and_bench(version: str, runtime: str, python: Path, tmp_path: Pa
         refusal = decode(ErrorAnswer, reply["error"])
         assert (status, refusal.code) == (1, "operator-missing")
         assert refusal.message.endswith(f"lacks {operator}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("version", "runtime"), PAIRS)
+def test_camera(version: str, runtime: str, python: Path, tmp_path: Path) -> None:
+    """The camera's loop looks at computed frames, every module of it imported; no Pillow is needed for them."""
+    inside = environment(python, version, runtime)
+    body = {"bundle": str(make_bundle(tmp_path / "b")), "source": "synthetic:?frames=3", "root": str(tmp_path)}
+    request = json.dumps({"version": WIRE_VERSION, "ask": "camera", "body": body}).encode()
+    env = clean(PYTHONPATH=str(DEVICE), PYTHONWARNINGS="error", PYTHONDONTWRITEBYTECODE="1")
+    run = [str(inside), "-m", "bramble_agent"]
+    said = subprocess.run(run, input=request, env=env, capture_output=True, check=True).stdout.splitlines()
+    assert [json.loads(line)["line"]["frame"] for line in said[:-1]] == [0, 1, 2]
+    assert decode(CameraAnswer, json.loads(said[-1])["answer"]).ended == "end"
 
 
 @pytest.mark.slow

@@ -198,7 +198,7 @@ def test_unknown_verb(verb: object) -> None:
     """An unknown verb is refused with the known ones listed, whatever its type."""
     reply = ask(verb)
     assert (reply.status, reply.error.code) == (1, "bad-request")
-    assert reply.error.hint == "one of probe, verify, bench, take, release, rollback, install"
+    assert reply.error.hint == "one of probe, verify, bench, take, release, rollback, install, camera, control"
 
 
 @pytest.mark.parametrize(

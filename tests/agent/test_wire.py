@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from bramble_agent import errors, wire, wire_install, wire_release
+from bramble_agent import errors, wire, wire_camera, wire_install, wire_release
 from bramble_agent.__main__ import ASKS
 from bramble_agent.codec import decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = sorted(path.stem for path in GOLDEN.glob("*.json"))
-CONTRACT = {**vars(wire), **vars(wire_install), **vars(wire_release)}
+CONTRACT = {**vars(wire), **vars(wire_install), **vars(wire_release), **vars(wire_camera)}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -51,12 +51,18 @@ def test_error_codes() -> None:
     """The codes of refusals are part of the contract: the host turns them into its own errors."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.AgentError)]
     assert sorted(kind.code for kind in kinds) == [
+        "action-failed",
+        "action-refused",
         "agent",
         "bad-request",
         "bundle-damaged",
         "bundle-version",
         "busy",
+        "camera-busy",
+        "camera-lost",
+        "camera-missing",
         "cut-short",
+        "frame-damaged",
         "model-rejected",
         "no-release",
         "not-trusted",
@@ -79,6 +85,16 @@ def test_fields_that_a_host_may_leave_out() -> None:
     assert (ask.switch, ask.threads, ask.again, ask.keep, ask.signature) == (True, 1, False, 3, "")
     assert (ask.health, ask.health_s) == ((), 0.0)
     assert wire_release.Piece("b", 1, "s", 1, 0, 1).coding == "raw"
+
+
+def test_camera_defaults() -> None:
+    """A camera without wishes: every frame, as fast as it goes, told one by one, no page, nothing acted on."""
+    ask = wire_camera.CameraAsk("b", "s")
+    assert (ask.fps, ask.every, ask.motion, ask.frames, ask.deadline_ms) == (None, 1, 0.0, None, None)
+    assert (ask.tell, ask.actions, ask.page, ask.root) == ("frames", (), "", "")
+    assert (ask.decide.threshold, ask.decide.release, ask.decide.smooth, ask.decide.hold) == (0.5, 0.8, 0.0, 1)
+    how = wire_camera.SwapHow()
+    assert (how.compare, how.agreement, how.latency_ms, how.probation) == (32, 0.9, None, 128)
 
 
 def test_default_policy_is_the_standard_profile() -> None:

@@ -75,5 +75,5 @@ def test_docstrings_become_empty_lines() -> None:
 
 
 def test_small() -> None:
-    """It is small enough to send over a slow radio link: below 67 KB, 21 of them the decoder of packed models."""
-    assert len(agent_zip().data) < 67_000
+    """It is small enough for a slow radio link: below 150 KB, 20 of them the unpacking, 75 the camera."""
+    assert len(agent_zip().data) < 150_000

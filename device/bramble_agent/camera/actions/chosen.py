@@ -1,0 +1,45 @@
+"""Any action, for some labels only, or only for what comes into sight or goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Sequence
+
+from ..event import Action, Event
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KNOWN = ("label", "what")
+
+
+class Chosen:
+    """An action that passes on some events to another and is done with the others at once."""
+
+    def __init__(self, action: Action, labels: Sequence[str], what: str) -> None:
+        """No ``labels``: all of them; ``what`` is "seen", "gone" or "" for both."""
+        self.pictures, self.kept = action.pictures, action.kept
+        self.action = action
+        self._labels, self._what = frozenset(labels), what
+
+    def open(self) -> None:
+        """Open it."""
+        self.action.open()
+
+    def act(self, event: Event, picture: NDArray[Any] | None) -> None:
+        """Pass the event on, or not."""
+        if (not self._labels or event.label in self._labels) and self._what in ("", event.what):
+            self.action.act(event, picture)
+
+    def close(self) -> None:
+        """Close it."""
+        self.action.close()
+
+
+def chosen(action: Action, settings: Settings) -> Action:
+    """The action itself where nothing is chosen. ``label`` may be there more than once. Raises BadRequest."""
+    what = settings.text("what")
+    if what not in ("", "seen", "gone"):
+        raise settings.wrong("what", "seen or gone")
+    labels = settings.all("label")
+    return Chosen(action, labels, what) if labels or what else action

@@ -1,0 +1,29 @@
+"""What a board's loop is made of, in one place: which file opens sources, captures, converts, and acts."""
+
+from __future__ import annotations
+
+from ..wire import Pixels
+from .acting import acting
+from .convert import Converter
+from .direct import Direct
+from .frame import Source
+from .looker import Frames
+from .loop import Openers
+from .model import Convert
+from .newest import Newest
+from .sources.open import source
+from .sources.stream import Stream
+
+
+def _converter(how: Pixels) -> Convert:
+    return Converter(how).pixels
+
+
+def _frames(text: str, wanted: Pixels) -> tuple[Source, Frames]:
+    first = source(text, wanted)
+    if first.live or isinstance(first, Stream):  # a video is decoded while the model looks at the frame before
+        return first, Newest(first, lambda: source(text, wanted))
+    return first, Direct(first)
+
+
+OPENERS = Openers(_frames, _converter, acting)

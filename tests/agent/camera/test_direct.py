@@ -1,0 +1,72 @@
+"""Frames read by the loop itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from bramble_agent.camera.direct import Direct
+from bramble_agent.camera.frame import Format, Frame
+from bramble_agent.errors import CameraLost, CameraMissing, FrameDamaged
+from looking import FORMAT, frame
+
+
+class Script:
+    """A source that does what it is told."""
+
+    live = False
+
+    def __init__(self, *reads: Frame | Exception | None, opening: Exception | None = None) -> None:
+        """``reads`` are given or raised one after the other."""
+        self._reads, self._opening = list(reads), opening
+        self.closed = 0
+
+    def open(self) -> Format:
+        """Open, or fail."""
+        if self._opening:
+            raise self._opening
+        return FORMAT
+
+    def read(self) -> Frame | None:
+        """The next."""
+        told = self._reads.pop(0)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    def close(self) -> None:
+        """Count it."""
+        self.closed += 1
+
+
+def test_every_frame_to_the_end() -> None:
+    """A damaged one is counted, and no end."""
+    given = [frame(0), frame(2)]
+    source = Script(given[0], FrameDamaged("cut short"), given[1], None)
+    direct = Direct(source)
+    direct.start()
+    got = []
+    while not direct.ended:
+        got.append(direct.take(0.1))
+    assert got == [given[0], None, given[1], None]
+    assert direct.counts() == {"frames": 2, "damaged": 1}
+    direct.stop()
+    direct.stop()
+    assert source.closed == 1
+
+
+def test_a_source_that_does_not_open() -> None:
+    """Says so at the start, and is not closed."""
+    source = Script(opening=CameraMissing("no such folder"))
+    direct = Direct(source)
+    with pytest.raises(CameraMissing, match="no such folder"):
+        direct.start()
+    direct.stop()
+    assert source.closed == 0
+
+
+def test_a_source_that_is_lost() -> None:
+    """Is the loop's end."""
+    direct = Direct(Script(CameraLost("the stick was pulled out")))
+    direct.start()
+    with pytest.raises(CameraLost):
+        direct.take(0.1)
