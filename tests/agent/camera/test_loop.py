@@ -308,6 +308,7 @@ def test_swap_to_what_current_names_now(tmp_path: Path) -> None:
     ask = CameraAsk(str(link), "given", root=str(tmp_path))
     loop = Endless(ask)
     until(socket_there(ask))
+    until(lambda: command(ControlAsk(str(tmp_path))).frames > 0)
     began = command(ControlAsk(str(tmp_path))).release
     link.unlink()
     link.symlink_to(second)

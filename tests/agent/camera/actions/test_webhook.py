@@ -35,6 +35,9 @@ class Server(ThreadingHTTPServer):
         self.came: list[tuple[str, dict[str, str], bytes]] = []
         self.connections = 0
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that does not trust us."""
+
     @property
     def address(self) -> str:
         """Where."""
