@@ -86,6 +86,7 @@ def test_options() -> None:
 @pytest.mark.parametrize(
     ("stamp_ns", "taken_ns"),
     [(NOW_NS - 33_000_000, NOW_NS - 33_000_000), (0, NOW_NS), (NOW_NS - 60_000_000_000, NOW_NS)],
+    ids=["told", "not told", "of another clock"],
 )
 def test_sensor_time(stamp_ns: int, taken_ns: int) -> None:
     """The sensor's own time stamp; the time of arrival where there is none that can be believed."""
