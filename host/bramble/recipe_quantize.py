@@ -51,7 +51,7 @@ class Quantize(Table):
     """int8: train on with everything rounded as it will be; ranges of activations are trained too."""
     coarse: bool = False
     """int8: scales of kernels with 8 significant bits, biases to an eighth of an output step, for packed files of a few
-    KB, which become 3 to 17 % smaller; roundings are no larger than int8's own."""
+    KB, which become 2 to 10 % smaller; roundings are no larger than int8's own."""
     max_mean_lsb: Positive = 4.0
     """The audit fails if outputs are off the float model's by more than this, mean over outputs, in output steps.
     With aware they are held against the trained simulation."""
