@@ -15,7 +15,7 @@ def deep() -> Iterator[Claim]:
     paper = "Han 2016, 1510.00149; everything allowed"
     for net, name, claim, dense, most, error in (
         (
-            "LeNet-300-100, no augmentation, no teacher",
+            "LeNet-300-100, taught, shifts",
             "deep-lenet300",
             "40x, 27 KB at 1.58 %",
             1_070_000,
