@@ -252,8 +252,8 @@ class _Run:
             model = build_model(self.recipe.model, self.folder, self.source.shape, len(self.source.labels))
         taught_by = load_model(teacher) if teacher else None
         work = Work(data, self.pixels, self.recipe.seed, self.on_event)
-        of = key_of(self.source.digest, self.recipe.data.held_out)
-        answers = asked(stage, taught_by, sha256_file(teacher), work, Asked(self.store, of)) if teacher else None
+        place = Asked(self.store, key_of(self.source.digest, self.recipe.data.held_out))
+        answers = asked(stage, taught_by, sha256_file(teacher), work, place) if teacher else None
         try:
             return run_stage(stage, model, taught_by, work, folder, answers)
         except TrainingDiverged as error:

@@ -88,6 +88,8 @@ def check(ask: CameraAsk) -> None:
         raise BadRequest("an action is there twice", "each does all there is to do")
     if ask.deadline_ms is not None and not (ask.deadline_ms > 0.0 and math.isfinite(ask.deadline_ms)):
         raise BadRequest(f"a deadline of {ask.deadline_ms:g} ms", "milliseconds above 0, or leave it out")
+    if ask.page:
+        raise BadRequest("there is no live page yet", "leave page out; the control socket tells the status")
     if ask.tell not in TELLS:
         raise BadRequest(f"tell {ask.tell[:80]!r}", f"one of {', '.join(TELLS)}")
 
