@@ -194,6 +194,10 @@ def test_no_secret_in_logs_and_errors(
 ) -> None:
     """Failed logins with everything logged: no passphrase, nothing of a key, in no log, error, traceback, argument."""
     caplog.set_level(logging.DEBUG)
+    for name in ("paramiko", "paramiko.transport"):  # a library of another test may have silenced them
+        logger = logging.getLogger(name)
+        logger.disabled, logger.propagate = False, True
+        logger.setLevel(logging.DEBUG)
     person.types = types
     key = make_key(tmp_path / "locked", "-N", PHRASE)
     with pytest.raises(BrambleError) as caught:
