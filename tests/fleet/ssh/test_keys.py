@@ -195,9 +195,8 @@ def test_no_secret_in_logs_and_errors(
     """Failed logins with everything logged: no passphrase, nothing of a key, in no log, error, traceback, argument."""
     caplog.set_level(logging.DEBUG)
     for name in ("paramiko", "paramiko.transport"):  # a library of another test may have silenced them
-        logger = logging.getLogger(name)
-        logger.disabled, logger.propagate = False, True
-        logger.setLevel(logging.DEBUG)
+        logging.getLogger(name).disabled = False
+        caplog.set_level(logging.DEBUG, name)
     person.types = types
     key = make_key(tmp_path / "locked", "-N", PHRASE)
     with pytest.raises(BrambleError) as caught:
