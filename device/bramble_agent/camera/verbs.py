@@ -12,12 +12,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..codec import decode
 from ..oneself import ending_gently
 from ..runtime import need_numpy
 from ..wire_camera import CameraAnswer, CameraAsk, ControlAnswer, ControlAsk
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 SERVICES = (["--camera"], ["--supervised"])
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -60,6 +63,6 @@ def _said_already() -> bytes:
     """What came on stdin behind the request, and was read with it."""
     os.set_blocking(0, False)
     try:
-        return sys.stdin.buffer.peek(1)[:1]
+        return cast("BufferedReader", sys.stdin.buffer).peek(1)[:1]
     finally:
         os.set_blocking(0, True)
