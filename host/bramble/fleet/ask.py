@@ -14,7 +14,7 @@ from pathlib import Path
 from posixpath import join
 from typing import TypeVar
 
-from bramble.errors import BrambleError, IncompatibleError, StorageError, UnreachableError, from_agent
+from bramble.errors import BrambleError, IncompatibleError, StorageError, UnreachableError, UsageError, from_agent
 from bramble.fleet.agent_zip import agent_zip
 from bramble.fleet.types import Board, Connection, Done
 from bramble_agent.codec import decode, encode
@@ -36,6 +36,7 @@ STEPS = {
     "control": "the board's camera loop was spoken to",
 }  # by verb of the agent, for one that does not come to its end
 SWITCHING = ("release", "rollback")
+OF_PEOPLE = ("CameraAnswer", "ControlAnswer")  # answers to what a person wrote: sources, actions, thresholds
 CAMERA_VERBS = ("camera", "control")  # they need the whole agent
 CANNOT_OPEN = 2  # Python's status where the file to run is not there
 SETUP = "bramble board setup"  # what the agent advises; it does not know its name
@@ -120,14 +121,19 @@ def decode_answer(board: Board, done: Done, kind: type[T]) -> T:
         if held["version"] != WIRE_VERSION:
             raise IncompatibleError(f"{board.name}: the agent speaks wire version {held['version']}", "push again")
         if "error" in held:
-            raise _refusal(board, decode(ErrorAnswer, held["error"]))
+            raise _refusal(board, decode(ErrorAnswer, held["error"]), kind.__name__ in OF_PEOPLE)
         return decode(kind, held["answer"])
     except (ValueError, KeyError, TypeError, AgentError) as error:
         raise _failed(board, done, "stopped in the middle of its answer") from error
 
 
-def _refusal(board: Board, refused: ErrorAnswer) -> BrambleError:
-    """The error for an agent's refusal; of a crash's traceback only the last line is shown."""
+def _refusal(board: Board, refused: ErrorAnswer, of_people: bool) -> BrambleError:
+    """The error for an agent's refusal; of a crash's traceback only the last line is shown.
+
+    ``of_people``: what the request said came from a person, so one that makes no sense is their mistake.
+    """
+    if refused.code == "bad-request" and of_people:
+        return UsageError(f"{board.name}: {refused.message}", refused.hint)
     if refused.code != "crash":
         hint = refused.hint
         if refused.code == "runtime-missing" and board.host and ("pip install" in hint or hint == SETUP):

@@ -89,6 +89,7 @@ def start(
     manager.run("reset-failed", manager.unit)
     if manager.run("restart", manager.unit).status:
         said = last_lines(manager, 5)
+        manager.run("disable", "--now", manager.unit)
         raise CameraError(f"{board.name}: {manager.unit} does not start: {said or 'it says nothing'}", manager.hint())
     return Started(manager.unit, manager.kind, answer.status.release, to_type)
 

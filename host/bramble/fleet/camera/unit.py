@@ -31,7 +31,6 @@ CONFINED = (
     "ProtectHome=read-only",
     "ProtectKernelTunables=yes",
     "ProtectKernelModules=yes",
-    "ProtectKernelLogs=yes",
     "ProtectControlGroups=yes",
     "ProtectHostname=yes",
 )
