@@ -115,6 +115,12 @@ def test_locked_in(guest: Guest, work: Path) -> None:
         how = {mount[4]: mount[5].split(",")[0] for mount in mounts}
         assert (how["/"], how[f"/home/{board}/.bramble"]) == ("ro", "rw")
     assert status("op", work)["service"]["UnitFileState"] == "enabled"
+    guest.run("op", "sudo sed -i s,/home/op/,/home/xx/,g /etc/systemd/system/bramble-camera.service")
+    guest.run("op", "sudo systemctl daemon-reload")
+    done = bramble("camera", "start", "op", *SOURCE, "--system", cwd=work)
+    assert (done.returncode, "runs something else" in done.stderr) == (2, True)
+    guest.run("op", "sudo sed -i s,/home/xx/,/home/op/,g /etc/systemd/system/bramble-camera.service")
+    guest.run("op", "sudo systemctl daemon-reload")
     ok("stop", "op", cwd=work)
     ok("stop", "pi", cwd=work)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from posixpath import dirname
 
-from bramble.errors import BrambleError, IncompatibleError, StorageError
+from bramble.errors import BrambleError, IncompatibleError, StorageError, UsageError
 from bramble.fleet.camera.place import Place
 from bramble.fleet.camera.unit import unit_name
 from bramble.fleet.types import Board, Connection, Done
@@ -39,6 +39,7 @@ PROPERTIES = (
     "UnitFileState",
     "MemoryCurrent",
     "MainPID",
+    "ExecStart",
 )
 
 
@@ -90,7 +91,7 @@ class Manager:
         done = self.run(*words)
         if done.status:
             said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.status}"]
-            raise BrambleError(f"{self.board.name}: systemctl {words[0]}: {said[0]}", self.hint())
+            raise BrambleError(f"{self.board.name}: systemctl {words[0]}: {said[-1]}", self.hint())
 
     def hint(self) -> str:
         """Where to look when something fails."""
@@ -110,12 +111,19 @@ class Manager:
         self.connection.run(["rm", "-f", self.config_path], b"", 60.0)
 
     def state(self) -> dict[str, str]:
-        """What systemd says of the unit, by property; empty where it is not installed, or nobody answers."""
+        """What systemd says of the unit, by property; empty where it is not installed, or is another user's."""
+        told = self._told()
+        return told if self._is_ours(told) else {}
+
+    def _told(self) -> dict[str, str]:
         words = ("show", self.unit, f"--property={','.join(PROPERTIES)}")
         done = self.connection.run(self.argv("systemctl", *words, reading=True), b"", TIMEOUT_S)
         pairs = (line.partition("=") for line in done.stdout.decode(errors="replace").splitlines())
         told = {key: value for key, _, value in pairs}
         return told if told.get("LoadState") == "loaded" else {}
+
+    def _is_ours(self, told: dict[str, str]) -> bool:
+        return self.config_path in told.get("ExecStart", "")
 
     def check(self) -> None:
         """Raise IncompatibleError where there is no such manager, or no right to it."""
@@ -129,6 +137,11 @@ class Manager:
             raise IncompatibleError(
                 f"{name}: a system service needs root, and sudo asks {self.place.user} for a password",
                 "leave out --system for a service of the user's own, or allow sudo without a password",
+            )
+        told = self._told()
+        if told and not self._is_ours(told):
+            raise UsageError(
+                f"{name}: there is a {self.unit} already, which runs something else", "choose another name: --name"
             )
 
     def lingers(self) -> str:
