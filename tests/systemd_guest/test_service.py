@@ -75,7 +75,9 @@ def looks(board: str, cwd: Path) -> bool:
 
 def test_user_service(guest: Guest, work: Path) -> None:
     """From start to stop, over a crash, a swap and a reboot."""
-    said = ok("start", "op", *SOURCE, cwd=work)
+    events = "/home/op/elsewhere/events.jsonl"
+    guest.run("op", "mkdir elsewhere")
+    said = ok("start", "op", *SOURCE, "--on", f"jsonl:{events}", cwd=work)
     assert "bramble-camera.service runs (service of user op)" in said
     assert guest.run("op", "ls /var/lib/systemd/linger").split() == ["op"]
     told = status("op", work)
@@ -83,6 +85,7 @@ def test_user_service(guest: Guest, work: Path) -> None:
     assert "release" in told["service"]["StatusText"]
     assert "seen " in ok("logs", "op", cwd=work)
 
+    wait_for(lambda: '"what":' in guest.run("op", f"cat {events}", check=False), "no event was written")
     guest.run("op", f"kill -9 {told['service']['MainPID']}")
     wait_for(lambda: status("op", work)["service"].get("NRestarts") == "1" and looks("op", work), "it came not again")
 

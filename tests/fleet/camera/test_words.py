@@ -85,8 +85,13 @@ def test_memory_that_is_none(text: str) -> None:
 
 def test_writable() -> None:
     """The folders that events go to, relative ones from where the loop starts."""
-    actions = ("jsonl:/var/log/a/events.jsonl?keep=3", "jsonl:events.jsonl", "snapshot:pictures", "mqtt://broker/topic")
-    assert writable(actions, "/home/pi") == ("/var/log/a", "/home/pi", "/home/pi/pictures")
+    actions = (
+        "jsonl:/var/log/a/events.jsonl?keep=3",
+        "jsonl:events.jsonl",
+        "snapshot:~/pictures",
+        "mqtt://broker/topic",
+    )
+    assert writable(actions, "/srv", "/home/pi") == ("/var/log/a", "/srv", "/home/pi/pictures")
 
 
 def test_service() -> None:

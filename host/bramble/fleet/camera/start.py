@@ -25,6 +25,7 @@ from bramble_agent.wire_camera import CameraAnswer, CameraAsk
 
 MEMORY = re.compile(r"[1-9][0-9]{0,15}[KMGT%]?|infinity")
 TRIAL_S = 45.0
+QUIET = 100_000
 FILES = ("jsonl", "snapshot")  # actions that write where they say
 
 
@@ -97,7 +98,10 @@ def start(
 def tried(connection: Connection, board: Board, request: CameraAsk, on_event: OnEvent) -> CameraAnswer:
     """Look at one frame as the service will. Raises what the agent refuses, CameraError where no frame comes."""
     until = time.monotonic() + TRIAL_S
-    once = replace(request, frames=1, fps=None, every=1, motion=0.0, deadline_ms=None, tell="nothing", page="")
+    quiet = replace(request.decide, hold=QUIET)  # a trial must ring no bell: one frame makes no event
+    once = replace(
+        request, frames=1, fps=None, every=1, motion=0.0, deadline_ms=None, tell="nothing", page="", decide=quiet
+    )
     answer = watch(connection, board, once, lambda line: None, lambda: time.monotonic() > until)
     if not answer.status.frames:
         why = answer.status.trouble or f"no frame came within {TRIAL_S:g} s"
@@ -125,7 +129,7 @@ def _install(manager: Manager, request: CameraAsk, how: How, on_event: OnEvent) 
         start=place.start,
         root=place.root,
         user=place.user if manager.system else "",
-        writable=writable(request.actions, place.start),
+        writable=writable(request.actions, place.start, place.home),
         memory=how.memory,
         cpu=how.cpu,
         namespaces="namespaces" in place.can,
@@ -133,14 +137,14 @@ def _install(manager: Manager, request: CameraAsk, how: How, on_event: OnEvent) 
     manager.write(manager.unit_path, unit_text(unit), "644", own=not manager.system)
 
 
-def writable(actions: Sequence[str], start: str) -> tuple[str, ...]:
+def writable(actions: Sequence[str], start: str, home: str) -> tuple[str, ...]:
     """The folders that actions write to, by what they say: a file's own, or the folder itself."""
     found = []
     for text in actions:
         scheme, _, rest = text.partition(":")
         path = rest.partition("?")[0]
         if scheme in FILES and path:
-            whole = join(start, path)
+            whole = join(home, path[2:]) if path.startswith("~/") else join(start, path)
             found.append(dirname(whole) if scheme == "jsonl" else whole)
     return tuple(dict.fromkeys(found))
 
