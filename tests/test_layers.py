@@ -37,8 +37,8 @@ AGENT_FLOORS = (
     "bramble_agent.camera.actions.chosen bramble_agent.camera.actions.command bramble_agent.camera.actions.gpio "
     "bramble_agent.camera.actions.jsonl bramble_agent.camera.actions.mqtt bramble_agent.camera.actions.snapshot "
     "bramble_agent.camera.actions.webhook bramble_agent.camera.newest bramble_agent.camera.segments "
-    "bramble_agent.camera.sources.v4l2 bramble_agent.camera.stats bramble_agent.remembered "
-    "bramble_agent.unpacking.parts",
+    "bramble_agent.camera.sources.v4l2 bramble_agent.camera.stats bramble_agent.camera.supervise "
+    "bramble_agent.remembered bramble_agent.unpacking.parts",
     "bramble_agent.camera.actions.open bramble_agent.camera.sources.open bramble_agent.camera.spool "
     "bramble_agent.unpacking.sparse",
     "bramble_agent.camera.acting bramble_agent.unpacking.contents",
@@ -49,64 +49,71 @@ AGENT_FLOORS = (
     "bramble_agent.camera.shadow bramble_agent.install bramble_agent.release",
     "bramble_agent.camera.swap",
     "bramble_agent.camera.looker",
-    "bramble_agent.camera.loop",
+    "bramble_agent.camera.loop bramble_agent.camera.notify",
     "bramble_agent.camera.openers",
+    "bramble_agent.camera.verbs",
     "bramble_agent.__main__",
 )
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
     "bramble bramble.compress bramble.doctor bramble.doctor.figures bramble.doctor.taps bramble.errors bramble.events "
-    "bramble.few_values bramble.few_values.codebooks bramble.fleet bramble.fleet.agent_zip bramble.fleet.feed "
-    "bramble.fleet.findings bramble.fleet.probe bramble.fleet.probe.cameras bramble.fleet.probe.records "
-    "bramble.fleet.probe.silicon bramble.fleet.probe.survey bramble.fleet.release bramble.fleet.release.coding "
-    "bramble.fleet.release.operators bramble.fleet.setup bramble.fleet.setup.proof_model bramble.fleet.ssh "
-    "bramble.fleet.ssh.words bramble.fleet.types bramble.fleet.versions bramble.graph bramble.graph.copying "
-    "bramble.graph.low_rank bramble.held bramble.held.resting bramble.held.seen bramble.old_configs bramble.packing "
-    "bramble.packing.cut bramble.packing.levels bramble.packing.range_encoder bramble.packing.record bramble.parts "
-    "bramble.places bramble.pruning bramble.quantization bramble.quantization.grid bramble.quantization.patches "
-    "bramble.report bramble.report.conditions bramble.report.fitting bramble.report.units bramble.training "
-    "bramble.training.hinge bramble.training.lesson bramble.training.losses bramble.training.shift "
-    "bramble.training.softmax bramble.tuning bramble_zoo bramble_zoo.digits_cnn bramble_zoo.ds_cnn "
-    "bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet bramble_zoo.resnet8",
+    "bramble.few_values bramble.few_values.codebooks bramble.fleet bramble.fleet.agent_zip bramble.fleet.camera "
+    "bramble.fleet.camera.unit bramble.fleet.feed bramble.fleet.findings bramble.fleet.follow bramble.fleet.probe "
+    "bramble.fleet.probe.cameras bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.survey "
+    "bramble.fleet.release bramble.fleet.release.coding bramble.fleet.release.operators bramble.fleet.setup "
+    "bramble.fleet.setup.proof_model bramble.fleet.ssh bramble.fleet.ssh.words bramble.fleet.versions bramble.graph "
+    "bramble.graph.copying bramble.graph.low_rank bramble.held bramble.held.resting bramble.held.seen "
+    "bramble.old_configs bramble.packing bramble.packing.cut bramble.packing.levels bramble.packing.range_encoder "
+    "bramble.packing.record bramble.parts bramble.places bramble.pruning bramble.quantization "
+    "bramble.quantization.grid bramble.quantization.patches bramble.report bramble.report.conditions "
+    "bramble.report.fitting bramble.report.units bramble.training bramble.training.hinge bramble.training.lesson "
+    "bramble.training.losses bramble.training.shift bramble.training.softmax bramble.tuning bramble_zoo "
+    "bramble_zoo.digits_cnn bramble_zoo.ds_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.mobilenet "
+    "bramble_zoo.resnet8",
     "bramble.artifact bramble.cli.screen bramble.convert bramble.datasets.types bramble.few_values.shadows "
-    "bramble.fleet.ask bramble.fleet.findings.finding bramble.fleet.local bramble.fleet.probe.describe "
-    "bramble.fleet.release.gate bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf "
-    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.graph.channels "
-    "bramble.graph.rewire bramble.held.masks bramble.packing.candidate bramble.packing.contents_table "
-    "bramble.quantization.ai_edge bramble.recipe_quantize bramble.recipe_sharing bramble.report.audit_lines "
-    "bramble.report.charts bramble.report.doctor_table bramble.report.layer_table bramble.report.stage_table "
-    "bramble.report.verdict bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty "
-    "bramble.training.rates bramble.training.reporter",
-    "bramble.audit bramble.cli.lines bramble.datasets.digits bramble.datasets.download bramble.datasets.idx "
-    "bramble.doctor.align bramble.evaluate bramble.fleet.findings.board bramble.fleet.inventory "
-    "bramble.fleet.probe.probe bramble.fleet.release.send bramble.fleet.release.signing bramble.fleet.setup.target "
-    "bramble.fleet.ssh.keys bramble.fleet.ssh.watch bramble.graph.constants bramble.graph.flatten "
-    "bramble.graph.rebuild bramble.graph.widths bramble.held.sharing bramble.held.zeros bramble.packing.hashed "
-    "bramble.packing.planes bramble.packing.products bramble.packing.sparse bramble.packing.standard "
-    "bramble.pruning.layers_table bramble.pruning.regrow bramble.pruning.scores bramble.pruning.sensitivity "
-    "bramble.pruning.surgeon bramble.quantization.flatbuffer bramble.quantization.graph bramble.recipe "
-    "bramble.report.facts bramble.report.survey_table bramble.report.table bramble.training.answers "
+    "bramble.fleet.findings.finding bramble.fleet.probe.describe bramble.fleet.release.gate "
+    "bramble.fleet.release.kept bramble.fleet.setup.elf bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts "
+    "bramble.fleet.ssh.link bramble.fleet.types bramble.graph.channels bramble.graph.rewire bramble.held.masks "
+    "bramble.packing.candidate bramble.packing.contents_table bramble.quantization.ai_edge bramble.recipe_quantize "
+    "bramble.recipe_sharing bramble.report.audit_lines bramble.report.charts bramble.report.doctor_table "
+    "bramble.report.layer_table bramble.report.stage_table bramble.report.verdict bramble.tflite "
+    "bramble.training.dropout bramble.training.front bramble.training.penalty bramble.training.rates "
+    "bramble.training.reporter",
+    "bramble.audit bramble.datasets.digits bramble.datasets.download bramble.datasets.idx bramble.doctor.align "
+    "bramble.evaluate bramble.fleet.ask bramble.fleet.camera.place bramble.fleet.findings.board "
+    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.probe.probe bramble.fleet.rollout "
+    "bramble.fleet.setup.target bramble.fleet.ssh.keys bramble.fleet.ssh.watch bramble.graph.constants "
+    "bramble.graph.flatten bramble.graph.rebuild bramble.graph.widths bramble.held.sharing bramble.held.zeros "
+    "bramble.packing.hashed bramble.packing.planes bramble.packing.products bramble.packing.sparse "
+    "bramble.packing.standard bramble.pruning.layers_table bramble.pruning.regrow bramble.pruning.scores "
+    "bramble.pruning.sensitivity bramble.pruning.surgeon bramble.quantization.flatbuffer bramble.quantization.graph "
+    "bramble.recipe bramble.report.facts bramble.report.survey_table bramble.report.table bramble.training.answers "
     "bramble.training.bn_stats bramble.training.trainer bramble.work",
-    "bramble.asked bramble.cli.many bramble.cli.one bramble.datasets.cifar10 bramble.datasets.fashion_mnist "
-    "bramble.datasets.folder bramble.datasets.mnist bramble.fleet.release.push bramble.fleet.selection "
-    "bramble.fleet.setup.runtimes bramble.fleet.setup.wheels bramble.fleet.ssh.files bramble.fleet.ssh.jump "
-    "bramble.origin bramble.packing.pack bramble.pruning.dead bramble.pruning.density bramble.pruning.phases "
-    "bramble.quantization.plain bramble.quantization.retie bramble.reading bramble.report.page bramble.training.fit",
-    "bramble.build_model bramble.cli.deploy_sh bramble.cli.init bramble.cli.options bramble.compress.distill "
-    "bramble.compress.factorize bramble.compress.head bramble.compress.prune bramble.compress.slim "
-    "bramble.compress.train bramble.datasets bramble.doctor.pictures bramble.few_values.shared_fit "
-    "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped "
-    "bramble.quantization.equalize bramble.quantization.fold bramble.quantization.places bramble.report.files",
-    "bramble.bundle bramble.cli.board_groups bramble.cli.look bramble.compress.binarize bramble.compress.cluster "
-    "bramble.compress.hash bramble.compress.vector bramble.fleet.findings.findings bramble.fleet.setup.choose "
+    "bramble.asked bramble.cli.lines bramble.datasets.cifar10 bramble.datasets.fashion_mnist bramble.datasets.folder "
+    "bramble.datasets.mnist bramble.fleet.camera.manager bramble.fleet.camera.request bramble.fleet.release.send "
+    "bramble.fleet.release.signing bramble.fleet.selection bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
+    "bramble.fleet.ssh.files bramble.fleet.ssh.jump bramble.origin bramble.packing.pack bramble.pruning.dead "
+    "bramble.pruning.density bramble.pruning.phases bramble.quantization.plain bramble.quantization.retie "
+    "bramble.reading bramble.report.page bramble.training.fit",
+    "bramble.build_model bramble.cli.deploy_sh bramble.cli.init bramble.cli.many bramble.cli.one bramble.cli.options "
+    "bramble.compress.distill bramble.compress.factorize bramble.compress.head bramble.compress.prune "
+    "bramble.compress.slim bramble.compress.train bramble.datasets bramble.doctor.pictures "
+    "bramble.few_values.shared_fit bramble.fleet.camera.journal bramble.fleet.camera.watch "
+    "bramble.fleet.findings.python bramble.fleet.release.push bramble.fleet.setup.stacks bramble.fleet.ssh.login "
+    "bramble.packing.shipped bramble.quantization.equalize bramble.quantization.fold bramble.quantization.places "
+    "bramble.report.files",
+    "bramble.bundle bramble.cli.board_groups bramble.cli.camera_options bramble.cli.look bramble.compress.binarize "
+    "bramble.compress.cluster bramble.compress.hash bramble.compress.vector bramble.fleet.camera.start "
+    "bramble.fleet.camera.swap bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
-    "bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands bramble.quantization.ranges",
+    "bramble.fleet.camera.words bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands "
+    "bramble.quantization.ranges",
     "bramble.cli.board bramble.cli.signers bramble.deploy bramble.doctor.so_far bramble.quantization.export "
     "bramble.quantization.taps",
     "bramble.cli.known bramble.doctor.examine bramble.quantization.adaround bramble.quantization.bias_correction",
-    "bramble.cli.bench bramble.cli.probe bramble.cli.push bramble.cli.rollback bramble.cli.setup bramble.cli.verify "
-    "bramble.quantization.prepare",
-    "bramble.compress.aware bramble.compress.quantize bramble.doctor.patient",
+    "bramble.cli.bench bramble.cli.camera bramble.cli.probe bramble.cli.push bramble.cli.rollback bramble.cli.setup "
+    "bramble.cli.verify bramble.quantization.prepare",
+    "bramble.cli.camera_service bramble.compress.aware bramble.compress.quantize bramble.doctor.patient",
     "bramble.doctor.repairs bramble.stages",
     "bramble.doctor.consultation bramble.pipeline",
     "bramble.cli.build bramble.cli.inspect",
@@ -122,6 +129,7 @@ OPEN_TO_HOST = {
     "bramble_agent.wire",
     "bramble_agent.wire_release",
     "bramble_agent.wire_install",
+    "bramble_agent.wire_camera",
     "bramble_agent.codec",
     "bramble_agent.errors",
     "bramble_agent.pixels",
@@ -162,17 +170,6 @@ THIRD_PARTY = {
     "bramble_agent.camera.sources.picamera2": "numpy picamera2",
     "bramble_agent.camera.sources.stream": "av",
     "bramble_agent.camera.sources.synthetic": "numpy PIL",
-    "bramble_agent.xxh32": "numpy",
-    "bramble_agent.logistic": "numpy",
-    "bramble_agent.rans": "numpy",
-    "bramble_agent.positions": "numpy",
-    "bramble_agent.dense": "numpy",
-    "bramble_agent.hashed": "numpy",
-    "bramble_agent.levels": "numpy",
-    "bramble_agent.values": "numpy",
-    "bramble_agent.vectors": "numpy",
-    "bramble_agent.sparse_part": "numpy",
-    "bramble_agent.packed_content": "numpy",
     "bramble_zoo": "keras",
     "bramble.recipe": "pydantic",
     "bramble.tuning": "pydantic",

@@ -1,7 +1,8 @@
 """One request, one answer: a line of JSON on stdin, JSON on a private copy of stdout, then exit.
 
 Files that a request announces follow it on stdin. Another agent may ask more than once (``serve``). A camera's answer
-comes after lines of JSON: {"version", "line"}. ``--camera FILE.json`` reads that request from a file, for a service.
+comes after lines of JSON: {"version", "line"}. ``--camera FILE.json`` reads that request from a file, for a service;
+``--supervise FILE.json`` starts that service anew whenever it fails, where no systemd does.
 
 C libraries print to fd 1 and would corrupt the answer: so fd 1 is copied for us and then pointed at stderr. Exit
 status: 0 answered, 1 refused (an error answer says why), 2 crashed (an error answer carries the traceback).
@@ -12,9 +13,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -23,9 +22,8 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from .codec import decode, encode
 from .errors import AgentError, BadRequest
-from .oneself import breathing, end_with_parent, ending_gently
+from .oneself import breathing, end_with_parent
 from .wire import WIRE_VERSION, BenchAnswer, BenchAsk, ErrorAnswer, ProbeAnswer, ProbeAsk, VerifyAsk
-from .wire_camera import CameraAnswer, CameraAsk, ControlAnswer, ControlAsk
 from .wire_install import InstallAsk
 from .wire_release import ReleaseAsk, RollbackAsk, TakeAsk
 
@@ -42,10 +40,9 @@ ASKS = {
     "release": ReleaseAsk,
     "rollback": RollbackAsk,
     "install": InstallAsk,
-    "camera": CameraAsk,
-    "control": ControlAsk,
 }
-CAMERA = "--camera"
+OF_CAMERA = ("camera", "control")  # an agent that holds the package ``camera`` knows these too
+SERVICE, SUPERVISED, SUPERVISE = "--camera", "--supervised", "--supervise"
 Tell = Callable[[Any], None]
 
 LIMIT_BYTES = 16 << 20  # of a request; what follows it on stdin is not part of it
@@ -53,9 +50,14 @@ LIMIT_BYTES = 16 << 20  # of a request; what follows it on stdin is not part of 
 
 def main() -> int:
     """Read one request, answer it, and return the exit status."""
-    alone = sys.argv[1:2] == [CAMERA]  # a service: whoever started it may go
-    with _private_stdout(alone) as out:
-        answer, status = _answered(_from_file if alone else _from_stdin, lambda line: _tell(out, line))
+    mode = sys.argv[1] if sys.argv[1:] else ""
+    with _private_stdout(alone=mode == SERVICE) as out:  # a service: whoever started it may go
+        if mode == SUPERVISE:
+            from .camera.supervise import supervised
+
+            return supervised((SUPERVISED, *sys.argv[2:]), out)
+        read = _from_file if mode in (SERVICE, SUPERVISED) else _from_stdin
+        answer, status = _answered(read, lambda line: _tell(out, line))
         out.write(answer)
     return status
 
@@ -75,7 +77,7 @@ def _from_stdin() -> bytes:
 def _from_file() -> bytes:
     """A camera's request out of the file that the command line names."""
     if len(sys.argv) != 3:
-        raise BadRequest(f"{CAMERA} takes one file", f"{CAMERA} FILE.json, which holds a request")
+        raise BadRequest(f"{sys.argv[1]} takes one file", f"{sys.argv[1]} FILE.json, which holds a request")
     try:
         with open(sys.argv[2], "rb") as stream:
             return stream.read(LIMIT_BYTES)
@@ -117,10 +119,13 @@ def _serve(raw: bytes, tell: Tell) -> Any:
         raise BadRequest(f"not a request: {error}", "the host must send one JSON object on stdin") from error
     if version != WIRE_VERSION:
         raise BadRequest(f"wire version {version}, this agent speaks {WIRE_VERSION}", "update the older side")
+    if verb in OF_CAMERA:
+        from .camera.verbs import answer
+
+        return answer(verb, body, tell)
     if not isinstance(verb, str) or verb not in ASKS:
-        raise BadRequest(f"unknown request {verb!r}", f"one of {', '.join(ASKS)}")
-    ask: Any = decode(ASKS[verb], body, verb)
-    return _camera(ask, tell) if isinstance(ask, CameraAsk) else _dispatch(ask)
+        raise BadRequest(f"unknown request {verb!r}", f"one of {', '.join((*ASKS, *OF_CAMERA))}")
+    return _dispatch(decode(ASKS[verb], body, verb))
 
 
 def _dispatch(ask: Any) -> Any:
@@ -133,10 +138,6 @@ def _dispatch(ask: Any) -> Any:
         from .install import install
 
         return install(ask)
-    if isinstance(ask, ControlAsk):
-        from .camera.control import command
-
-        return ControlAnswer(command(ask))
     if isinstance(ask, VerifyAsk):
         bundle = _opened(ask.bundle)
         from .verify import verify
@@ -173,21 +174,6 @@ def _bench(ask: BenchAsk) -> BenchAnswer:
         from .bench import bench
 
         return bench(bundle, ask)
-
-
-def _camera(ask: CameraAsk, tell: Tell) -> CameraAnswer:
-    """Run a camera loop until a signal, the end of whoever asked, or its own end."""
-    from .runtime import need_numpy
-
-    need_numpy()
-    from .camera.loop import run
-    from .camera.openers import OPENERS
-
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
-    with ending_gently(stop.set):
-        return run(ask, tell, stop, OPENERS)
 
 
 def _opened(bundle: str) -> Bundle:

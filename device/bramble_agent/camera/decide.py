@@ -12,6 +12,7 @@ All labels at once, in arrays. For detections x is the best score of a label's b
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import time
 from collections import Counter
@@ -167,7 +168,12 @@ def _rules(how: Decide, labels: Sequence[str]) -> _Rules:
         raise BadRequest(f"top: {how.top} labels", f"from 1 to {MOST_TOP:,}")
     unknown = sorted(set(how.thresholds) - set(labels))
     if unknown:
-        known = ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")
-        raise BadRequest(f"a threshold for {unknown[0]!r}, which is no label of the release", f"its labels: {known}")
+        raise BadRequest(f"a threshold for {unknown[0]!r}, which is no label of the release", _hint(unknown[0], labels))
     begin = np.array([how.thresholds.get(label, how.threshold) for label in labels], dtype=np.float64)
     return _Rules(how, begin, begin * how.release)
+
+
+def _hint(unknown: str, labels: Sequence[str]) -> str:
+    close = difflib.get_close_matches(unknown, labels, 1, 0.5)
+    known = ", ".join(labels[:8]) + (", …" if len(labels) > 8 else "")
+    return (f"do you mean {close[0]!r}? " if close else "") + f"its labels: {known}"

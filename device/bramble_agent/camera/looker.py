@@ -61,7 +61,13 @@ def nothing(*_: object) -> None:
 
 @dataclass
 class Hooks:
-    """What others do in the loop's thread; they must be quick. ``tick`` is called LOOK_S apart at least."""
+    """What others do in the loop's thread; they must be quick. ``tick`` is called at least every LOOK_S.
+
+    ``began`` gets the loop's counters before its first tick, ``ended`` is called when it will not look any more.
+    """
+
+    began: Callable[[Stats], None] = nothing
+    ended: Callable[[], None] = nothing
 
     prediction: Callable[[Prediction, Frame], None] = nothing
     event: Callable[[Event], None] = nothing
@@ -98,6 +104,13 @@ class Looker:
 
     def run(self, stop: threading.Event) -> str:
         """Go on until ``stop`` is set ("stop"), the source ends ("end") or enough frames were predicted ("frames")."""
+        self._parts.hooks.began(self._stats)
+        try:
+            return self._run(stop)
+        finally:
+            self._parts.hooks.ended()
+
+    def _run(self, stop: threading.Event) -> str:
         frames, most, tick = self._parts.frames, self._ask.frames, self._parts.hooks.tick
         while not stop.is_set():
             if most is not None and self._stats.frames >= most:

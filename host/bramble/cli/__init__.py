@@ -52,6 +52,8 @@ def _register() -> None:
         board,
         board_groups,
         build,
+        camera,
+        camera_service,
         deploy,
         init,
         inspect,
@@ -67,7 +69,10 @@ def _register() -> None:
     _add(init.init, look.models, look.data, build.build, inspect.inspect)
     _add(probe.probe, setup.setup, board_groups.tag, board_groups.group, signers.signers, to=board.app)
     app.add_typer(board.app, name="board")
+    service = camera_service
+    _add(service.start, service.stop, service.status, service.logs, service.swap, to=camera.app)
     _add(push.push, rollback.rollback, verify.verify, bench.bench, deploy.deploy, look.report, look.check, look.schema)
+    app.add_typer(camera.app, name="camera")
 
 
 def _add(*verbs: Callable[..., None], to: typer.Typer = app) -> None:

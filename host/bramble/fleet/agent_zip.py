@@ -1,6 +1,7 @@
 """The agent as one small zip of pure Python, reproducible and named by its sha256.
 
 So host and agent can never be of different versions, and a board needs no pip for our code: ``python3 <zip>`` runs it.
+There are two of them: the camera loop is nearly half of the agent, and goes only where a camera's verb is asked for.
 Docstrings are left out, their lines are not: a traceback from a board names the lines of the source.
 """
 
@@ -17,6 +18,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
+OF_CAMERA = ("camera", "wire_camera.py")  # what only the whole agent holds
 MAIN = "import sys\nfrom bramble_agent.__main__ import main\nsys.exit(main())\n"
 
 
@@ -29,25 +31,27 @@ class AgentZip:
 
 
 @cache
-def agent_zip() -> AgentZip:
-    """Pack the agent that is installed beside this host."""
+def agent_zip(camera: bool = False) -> AgentZip:
+    """Pack the agent that is installed beside this host, with the ``camera`` loop or without."""
     package = resources.files("bramble_agent")
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
-        for name, source in sorted(_sources(package, "bramble_agent")):
+        for name, source in sorted(_sources(package, "bramble_agent", () if camera else OF_CAMERA)):
             archive.writestr(zipfile.ZipInfo(name, EPOCH), undocumented(source), zipfile.ZIP_DEFLATED, 9)
         archive.writestr(zipfile.ZipInfo("__main__.py", EPOCH), MAIN)
     data = held.getvalue()
     return AgentZip(data, hashlib.sha256(data).hexdigest())
 
 
-def _sources(package: Traversable, place: str) -> Iterator[tuple[str, str]]:
-    """Each module of a package and of those in it: its name in the archive and its text."""
+def _sources(package: Traversable, place: str, without: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Each module of a package and of those in it, some left out: its name in the archive and its text."""
     for entry in package.iterdir():
         name = f"{place}/{entry.name}"
+        if entry.name in ("__pycache__", *without):
+            continue
         if entry.name.endswith(".py"):
             yield name, entry.read_text("utf-8")
-        elif entry.is_dir() and entry.name != "__pycache__":
+        elif entry.is_dir():
             yield from _sources(entry, name)
 
 

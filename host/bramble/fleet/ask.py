@@ -7,14 +7,14 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from posixpath import join
 from typing import TypeVar
 
-from bramble.errors import BrambleError, IncompatibleError, StorageError, UnreachableError, from_agent
+from bramble.errors import BrambleError, IncompatibleError, StorageError, UnreachableError, UsageError, from_agent
 from bramble.fleet.agent_zip import agent_zip
 from bramble.fleet.types import Board, Connection, Done
 from bramble_agent.codec import decode, encode
@@ -32,8 +32,12 @@ STEPS = {
     "install": "the board was installing and proving a runtime",
     "rollback": "the board was going back to the release before",
     "probe": "the board was asked what it is",
+    "camera": "the board was looking",
+    "control": "the board's camera loop was spoken to",
 }  # by verb of the agent, for one that does not come to its end
 SWITCHING = ("release", "rollback")
+OF_PEOPLE = ("CameraAnswer", "ControlAnswer")  # answers to what a person wrote: sources, actions, thresholds
+CAMERA_VERBS = ("camera", "control")  # they need the whole agent
 CANNOT_OPEN = 2  # Python's status where the file to run is not there
 SETUP = "bramble board setup"  # what the agent advises; it does not know its name
 REPORT_IT = "this is a bug in Bramble: please report it"
@@ -55,22 +59,41 @@ def ask(
     ``timeout_s`` counts from the last byte that moved. Raises the host's error for what the agent refuses,
     UnreachableError where it dies in the middle.
     """
-    verb = type(request).__name__.removesuffix("Ask").lower()
-    message = json.dumps({"version": WIRE_VERSION, "ask": verb, "body": encode(request)}).encode() + b"\n"
-    agent = agent_path(connection)
-    with _during(verb, board):
+    verb, message = verb_of(request), message_of(request)
+    with during(verb, board):
         if payload is not None:
-            done = connection.run([board.python, agent], chain([message], payload), timeout_s)
-            return decode_answer(board, done, kind)
-        done = connection.run([board.python, agent], message, timeout_s)
-        if _is_absent(done) or (_is_odd(done) and _is_damaged(connection, board, agent)):
-            _upload_agent(connection, board, agent)
-            done = connection.run([board.python, agent], message, timeout_s)
+            done = connection.run([board.python, agent_path(connection)], chain([message], payload), timeout_s)
+        else:
+            camera = verb in CAMERA_VERBS
+            done = with_agent(
+                connection, board, camera, lambda agent: connection.run([board.python, agent], message, timeout_s)
+            )
         return decode_answer(board, done, kind)
 
 
+def verb_of(request: object) -> str:
+    """The agent's verb for a wire …Ask."""
+    return type(request).__name__.removesuffix("Ask").lower()
+
+
+def message_of(request: object) -> bytes:
+    """A request as the agent reads it."""
+    held = {"version": WIRE_VERSION, "ask": verb_of(request), "body": encode(request)}
+    return json.dumps(held).encode() + b"\n"
+
+
+def with_agent(connection: Connection, board: Board, camera: bool, run: Callable[[str], Done]) -> Done:
+    """What ``run`` makes of the agent's path; the agent is put there first, and ``run`` called anew, if it was not."""
+    agent = agent_path(connection, camera)
+    done = run(agent)
+    if _is_absent(done) or (_is_odd(done) and _is_damaged(connection, board, agent, camera)):
+        put_agent(connection, board, camera)
+        done = run(agent)
+    return done
+
+
 @contextmanager
-def _during(verb: str, board: Board) -> Iterator[None]:
+def during(verb: str, board: Board) -> Iterator[None]:
     """Say of a link or an agent that fails which step was running, and what is current on the board now."""
     try:
         yield
@@ -98,14 +121,19 @@ def decode_answer(board: Board, done: Done, kind: type[T]) -> T:
         if held["version"] != WIRE_VERSION:
             raise IncompatibleError(f"{board.name}: the agent speaks wire version {held['version']}", "push again")
         if "error" in held:
-            raise _refusal(board, decode(ErrorAnswer, held["error"]))
+            raise _refusal(board, decode(ErrorAnswer, held["error"]), kind.__name__ in OF_PEOPLE)
         return decode(kind, held["answer"])
     except (ValueError, KeyError, TypeError, AgentError) as error:
         raise _failed(board, done, "stopped in the middle of its answer") from error
 
 
-def _refusal(board: Board, refused: ErrorAnswer) -> BrambleError:
-    """The error for an agent's refusal; of a crash's traceback only the last line is shown."""
+def _refusal(board: Board, refused: ErrorAnswer, of_people: bool) -> BrambleError:
+    """The error for an agent's refusal; of a crash's traceback only the last line is shown.
+
+    ``of_people``: what the request said came from a person, so one that makes no sense is their mistake.
+    """
+    if refused.code == "bad-request" and of_people:
+        return UsageError(f"{board.name}: {refused.message}", refused.hint)
     if refused.code != "crash":
         hint = refused.hint
         if refused.code == "runtime-missing" and board.host and ("pip install" in hint or hint == SETUP):
@@ -132,21 +160,22 @@ def _is_absent(done: Done) -> bool:
     return done.status == CANNOT_OPEN and not done.stdout and b"can't open file" in done.stderr
 
 
-def _is_damaged(connection: Connection, board: Board, path: str) -> bool:
+def _is_damaged(connection: Connection, board: Board, path: str, camera: bool) -> bool:
     """Whether the agent that is on the board has other bytes than ours."""
-    return _sha256_there(connection, board, path) != agent_zip().digest
+    return _sha256_there(connection, board, path) != agent_zip(camera).digest
 
 
-def agent_path(connection: Connection) -> str:
-    """Where our agent is on the board, or will be."""
-    return join(connection.root, "agents", f"{agent_zip().digest}.zip")
+def agent_path(connection: Connection, camera: bool = False) -> str:
+    """Where our agent, the whole one with ``camera``, is on the board, or will be."""
+    return join(connection.root, "agents", f"{agent_zip(camera).digest}.zip")
 
 
-def _upload_agent(connection: Connection, board: Board, path: str) -> None:
+def put_agent(connection: Connection, board: Board, camera: bool) -> None:
+    """Put our agent on the board."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "agent.zip"
-        source.write_bytes(agent_zip().data)
-        upload(connection, board, source, path)
+        source.write_bytes(agent_zip(camera).data)
+        upload(connection, board, source, agent_path(connection, camera))
 
 
 def upload(connection: Connection, board: Board, source: Path, target: str) -> None:

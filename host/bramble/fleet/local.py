@@ -7,12 +7,13 @@ import selectors
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
 from bramble.errors import StorageError, UnreachableError
 from bramble.fleet.feed import Deadline, Feed
+from bramble.fleet.follow import LOOK_S, Follow, Hearing
 from bramble.fleet.types import Board, Done
 
 PIECE = 1 << 16
@@ -27,13 +28,9 @@ class LocalConnection:
     def run(self, argv: Sequence[str], stdin: bytes | Iterable[bytes], timeout_s: float) -> Done:
         """Run a command as a child process; one that is given up is killed."""
         deadline = Deadline(timeout_s, sliding=not isinstance(stdin, bytes))
-        pipe = subprocess.PIPE
-        try:
-            process = subprocess.Popen(list(argv), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe)
-        except FileNotFoundError:
-            return Done(127, b"", f"{argv[0]}: not found".encode())
-        except OSError as error:  # the statuses are those of a shell, as over SSH
-            return Done(126, b"", f"{argv[0]}: {error.strerror}".encode())
+        process = _started(argv)
+        if isinstance(process, Done):
+            return process
         with process:
             try:
                 out, err = _exchange(process, Feed(stdin, deadline), deadline)
@@ -44,6 +41,24 @@ class LocalConnection:
             except BaseException:
                 process.kill()
                 raise
+
+    def follow(self, argv: Sequence[str], how: Follow) -> Done:
+        """Run a command as a child that hears no Ctrl-C of ours; whatever goes wrong, it is ended."""
+        process = _started(argv, start_new_session=True)
+        if isinstance(process, Done):
+            return process
+        hearing = Hearing(how)
+        with process:
+            try:
+                _followed(process, how, hearing)
+                return Done(process.wait(how.patience_s), b"", hearing.stderr)
+            except subprocess.TimeoutExpired as error:
+                raise UnreachableError(
+                    f"it did not end within {how.patience_s:g} s", "the machine may be overloaded"
+                ) from error
+            finally:
+                if process.poll() is None:
+                    process.kill()
 
     def put(self, source: Path, target: str) -> None:
         """Copy a file; what arrived of one that does not fit is removed."""
@@ -62,6 +77,42 @@ class LocalConnection:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+def _started(argv: Sequence[str], start_new_session: bool = False) -> subprocess.Popen[bytes] | Done:
+    """A child process; where it cannot be started, what a shell would say, as over SSH."""
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(
+            list(argv), bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=start_new_session
+        )
+    except FileNotFoundError:
+        return Done(127, b"", f"{argv[0]}: not found".encode())
+    except OSError as error:
+        return Done(126, b"", f"{argv[0]}: {error.strerror}".encode())
+
+
+def _followed(process: subprocess.Popen[bytes], how: Follow, hearing: Hearing) -> None:
+    """Hand on what it says until both outputs ended."""
+    stdin, stdout, stderr = (cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr))
+    with suppress(BrokenPipeError):
+        stdin.write(how.beginning)
+    with selectors.DefaultSelector() as streams:
+        streams.register(stdout, selectors.EVENT_READ, hearing.heard)
+        streams.register(stderr, selectors.EVENT_READ, hearing.complained)
+        while streams.get_map():
+            for key, _ in streams.select(LOOK_S):
+                piece = os.read(key.fd, PIECE)
+                key.data(piece)
+                if not piece:
+                    streams.unregister(key.fileobj)
+            if hearing.over():
+                with suppress(BrokenPipeError):
+                    stdin.write(how.words)
+                stdin.close()
+            if hearing.late:
+                raise subprocess.TimeoutExpired(process.args, how.patience_s)
+    hearing.ended()
 
 
 def _exchange(process: subprocess.Popen[bytes], feed: Feed, deadline: Deadline) -> tuple[bytes, bytes]:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from bramble.fleet.follow import Follow
 
 LOCAL = "local"
 
@@ -63,6 +66,13 @@ class Connection(Protocol):
         Blocks are pulled only as fast as the board takes them, and not further once the command has ended;
         ``timeout_s`` then counts from the last byte that moved, for bytes from the start. What the maker of the blocks
         raises comes through. A command whose input is given up half-way sees an end there: it must know what is whole.
+        """
+        ...
+
+    def follow(self, argv: Sequence[str], how: Follow) -> Done:
+        """Run a command and hand on its lines as they come; ``Done`` has the end of stderr, and no output.
+
+        Raises UnreachableError where the link breaks, or the command does not end though it was told to.
         """
         ...
 

@@ -67,7 +67,7 @@ def test_out_of_a_file(bundle: str, tmp_path: Path) -> None:
     status, values = agent(b"", "--camera", str(path))
     assert (status, len(values)) == (0, 4)
     assert decode(CameraAnswer, values[-1]["answer"]).ended == "frames"
-    (tmp_path / "agent.zip").write_bytes(agent_zip().data)
+    (tmp_path / "agent.zip").write_bytes(agent_zip(camera=True).data)
     run = [sys.executable, str(tmp_path / "agent.zip"), "--camera", str(path)]
     done = subprocess.run(run, capture_output=True, check=True, stdin=subprocess.DEVNULL, timeout=120)
     assert len(done.stdout.splitlines()) == 4

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import select
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import paramiko
 
 from bramble.errors import UnreachableError
 from bramble.fleet.feed import Deadline, Feed
+from bramble.fleet.follow import LOOK_S, Follow, Hearing
 from bramble.fleet.ssh.config import CONNECT_S
 from bramble.fleet.ssh.files import BROKEN, SshFiles, broke
 from bramble.fleet.ssh.link import SILENCE_S
@@ -44,9 +46,51 @@ class SshConnection:
         """
         deadline = Deadline(timeout_s, sliding=not isinstance(stdin, bytes))
         feed, watch = Feed(stdin, deadline), Watch(deadline, self._link.transport, self.close)
+        with self._told(watch, deadline, feed):
+            return self._run(f"exec {shlex.join(argv)}", feed, deadline, watch)
+
+    def follow(self, argv: Sequence[str], how: Follow) -> Done:
+        """Run a command and hand on its lines; it is quoted and replaces its shell as in ``run``."""
+        deadline, hearing = Deadline(float("inf")), Hearing(how)
+        watch = Watch(deadline, self._link.transport, self.close)
+        with self._told(watch, deadline, Feed(b"", deadline)):
+            channel = watch.channel = self._link.transport.open_session(timeout=CONNECT_S)
+            try:
+                channel.exec_command(f"exec {shlex.join(argv)}")
+                self._follow(channel, how, hearing)
+                return Done(channel.exit_status, b"", hearing.stderr)
+            finally:
+                channel.close()
+
+    def _follow(self, channel: paramiko.Channel, how: Follow, hearing: Hearing) -> None:
+        """Hand on what it says until it has ended."""
+        channel.sendall(how.beginning)
+        while not (channel.closed or (channel.eof_received and channel.exit_status_ready())) or _waits(channel):
+            if channel.recv_ready():
+                hearing.heard(channel.recv(PIECE))
+            elif channel.recv_stderr_ready():
+                hearing.complained(channel.recv_stderr(PIECE))
+            elif channel.eof_received:
+                channel.status_event.wait(LOOK_S)
+            else:
+                select.select([channel], [], [], LOOK_S)
+            if hearing.over() and not channel.closed:
+                channel.sendall(how.words)
+                channel.shutdown_write()
+            if hearing.late:
+                raise UnreachableError(
+                    f"{self._board.name}: it did not end within {how.patience_s:g} s", "the board may be overloaded"
+                )
+        hearing.ended()
+        if channel.exit_status < 0 and not (channel.eof_received and self._link.transport.is_active()):
+            raise EOFError("it ended before the command did")
+
+    @contextmanager
+    def _told(self, watch: Watch, deadline: Deadline, feed: Feed) -> Iterator[None]:
+        """Say of a link that fails within what is the matter with it."""
         try:
             with watch:
-                return self._run(f"exec {shlex.join(argv)}", feed, deadline, watch)
+                yield
         except (*BROKEN, OSError) as error:
             if error is feed.failure:
                 raise
@@ -120,6 +164,11 @@ def _from_home(root: str) -> str:
     """A board's root as a path from the folder where a session starts, which is the home; or absolute."""
     below = root[1:].lstrip("/") if root.startswith("~") else root
     return below.rstrip("/") or ("/" if root.startswith("/") else ".")
+
+
+def _waits(channel: paramiko.Channel) -> bool:
+    """Whether something came that was not read yet."""
+    return channel.recv_ready() or channel.recv_stderr_ready()
 
 
 def _send(channel: paramiko.Channel, feed: Feed) -> int:

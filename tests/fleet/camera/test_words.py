@@ -1,0 +1,105 @@
+"""Words for people, and what people type."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bramble.errors import UsageError
+from bramble.fleet.camera.request import thresholds
+from bramble.fleet.camera.start import check_memory, writable
+from bramble.fleet.camera.words import line_words, said_words, service_words
+
+FRAME = {"frame": 12, "age_ms": 40.2, "label": "cat", "score": 0.934}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (FRAME, "frame     12  cat 0.93  age 40 ms"),
+        ({**FRAME, "label": None, "score": None}, "frame     12  nothing seen  age 40 ms"),
+        ({"note": "it hung; next start in 1 s"}, "it hung; next start in 1 s"),
+        (
+            {"event": {"what": "seen", "label": "cat", "score": 0.934, "frame": 12, "id": "ab-1"}},
+            "seen cat 0.93 (frame 12, ab-1)",
+        ),
+    ],
+)
+def test_lines(line: dict[str, object], expected: str) -> None:
+    """A frame, an event, a note; in a journal too."""
+    assert line_words(line) == expected
+    assert said_words(json.dumps({"version": 2, "line": line})) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            '{"version": 2, "error": {"code": "x", "message": "no camera", "hint": "plug it in"}}',
+            "error: no camera → plug it in",
+        ),
+        ('{"version": 2, "answer": {"ended": "stop", "status": {"frames": 1234}}}', "ended (stop) after 1,234 frames"),
+        ("Started bramble-camera.service.", "Started bramble-camera.service."),
+        ("[1, 2]", "[1, 2]"),
+        ('{"version": 2, "line": {"new": 1}}', '{"version": 2, "line": {"new": 1}}'),
+    ],
+)
+def test_journal(said: str, expected: str) -> None:
+    """What is none of the agent's lines stays as it is."""
+    assert said_words(said) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], (None, {})),
+        (["0.6"], (0.6, {})),
+        (["cat=0.6", "0.4", "a=b=1"], (0.4, {"cat": 0.6, "a=b": 1.0})),
+    ],
+)
+def test_thresholds(words: list[str], expected: object) -> None:
+    """One for all labels, and some labels' own; a label may hold an equals sign."""
+    assert thresholds(words) == expected
+
+
+@pytest.mark.parametrize("word", ["cat", "cat=", "cat=high", "1.5", "cat=-0.1", "nan", ""])
+def test_thresholds_that_are_none(word: str) -> None:
+    """Named, with an example."""
+    with pytest.raises(UsageError, match="is no score"):
+        thresholds([word])
+
+
+@pytest.mark.parametrize("text", ["512M", "50%", "1G", "infinity", "100000000"])
+def test_memory(text: str) -> None:
+    """As systemd takes it."""
+    assert check_memory(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "much", "0", "0%", "101%", "-1M", "5 M", "1M\nUser=root", "٣M"])
+def test_memory_that_is_none(text: str) -> None:
+    """Nothing else gets into the unit."""
+    with pytest.raises(UsageError, match="no amount of memory"):
+        check_memory(text)
+
+
+def test_writable() -> None:
+    """The folders that events go to, relative ones from where the loop starts."""
+    actions = (
+        "jsonl:/var/log/a/events.jsonl?keep=3",
+        "jsonl:events.jsonl",
+        "snapshot:~/pictures",
+        "mqtt://broker/topic",
+    )
+    assert writable(actions, "/srv", "/home/pi") == ("/var/log/a", "/srv", "/home/pi/pictures")
+
+
+def test_service() -> None:
+    """Systemd's properties in a line."""
+    state = {"ActiveState": "failed", "Result": "watchdog", "NRestarts": "5", "UnitFileState": "enabled"}
+    assert service_words(state, "system service") == (
+        "system service: failed (watchdog), starts at boot, started anew 5 times"
+    )
+    state = {"ActiveState": "active", "Result": "success", "NRestarts": "0", "MemoryCurrent": "87000000"}
+    assert service_words(state, "service of user pi") == "service of user pi: active, does not start at boot, 87.0 MB"
+    assert "B" not in service_words({**state, "MemoryCurrent": "18446744073709551615"}, "x")

@@ -1,0 +1,1 @@
+"""A real systemd to test services with: an unpacked Debian that systemd-nspawn boots."""
