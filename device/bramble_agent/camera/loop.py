@@ -29,6 +29,7 @@ from .looker import Frames, Hooks, Looker, Parts
 from .model import Converters, Model
 from .predict import Predictor
 from .stats import Stats
+from .sustained import sustaining
 from .swap import Swapper
 from .tell import Teller, event_line, frame_line
 
@@ -62,6 +63,7 @@ def run(
     parts.stats.untold = lambda: teller.untold
     parts.hooks = _telling(hooks or Hooks(), teller, ask.tell)
     with ExitStack() as stack:
+        parts.stats.sustained = stack.enter_context(sustaining(ask, parts.brake))
         stack.callback(teller.stop)
         stack.callback(parts.swapper.stop)
         if ask.root:
@@ -88,6 +90,10 @@ def check(ask: CameraAsk) -> None:
         raise BadRequest("an action is there twice", "each does all there is to do")
     if ask.deadline_ms is not None and not (ask.deadline_ms > 0.0 and math.isfinite(ask.deadline_ms)):
         raise BadRequest(f"a deadline of {ask.deadline_ms:g} ms", "milliseconds above 0, or leave it out")
+    if ask.cpu is not None and not 0.0 < ask.cpu <= 1.0:
+        raise BadRequest(
+            f"a cpu share of {ask.cpu:g}", "of all cores' time, above 0, at most 1; leave it out for no limit"
+        )
     if ask.tell not in TELLS:
         raise BadRequest(f"tell {ask.tell[:80]!r}", f"one of {', '.join(TELLS)}")
 
