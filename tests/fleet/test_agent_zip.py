@@ -32,13 +32,17 @@ def test_reproducible() -> None:
 
 
 def test_holds_the_sources_and_nothing_else() -> None:
-    """Every module of the agent is in it, with the earliest date a zip can say, and nothing else."""
+    """Every module of the agent and its page is in it, with the earliest date a zip can say, and nothing else."""
     with zipfile.ZipFile(io.BytesIO(agent_zip().data)) as archive:
         assert archive.testzip() is None
         held = {name: archive.read(name).decode() for name in archive.namelist()}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert held.pop("__main__.py").startswith("import sys")
-    assert held.keys() == {f"bramble_agent/{path.relative_to(SOURCE)}" for path in SOURCE.rglob("*.py")}
+    page = [path for path in (SOURCE / "camera" / "page").iterdir() if path.suffix in (".html", ".css", ".js")]
+    assert len(page) == 4
+    assert held.keys() == {f"bramble_agent/{path.relative_to(SOURCE)}" for path in [*SOURCE.rglob("*.py"), *page]}
+    for path in page:
+        assert held[f"bramble_agent/{path.relative_to(SOURCE)}"] == path.read_text("utf-8")
     for path in SOURCE.rglob("*.py"):
         assert code(held[f"bramble_agent/{path.relative_to(SOURCE)}"]) == code(path.read_text("utf-8")), path.name
 
