@@ -78,5 +78,5 @@ def test_docstrings_become_empty_lines() -> None:
 
 
 def test_small() -> None:
-    """It is small enough for a slow radio link: below 150 KB, 20 of them the unpacking, 75 the camera."""
-    assert len(agent_zip().data) < 150_000
+    """It is small enough for a slow radio link: below 180 KB, 20 of them the unpacking, 75 the camera, 29 its page."""
+    assert len(agent_zip().data) < 180_000

@@ -53,7 +53,7 @@ class Access:
     def may_change(self, headers: Mapping[str, Optional[str]]) -> bool:
         """Whether a request with these headers may change something."""
         if self._token and self._bearer(headers):
-            return headers.get("Origin", "") in ("", _origin(headers))
+            return headers.get("Origin") in (None, _origin(headers))
         return self.may_look(headers) and self.same_origin(headers) and _same(headers.get(KEY_HEADER), self.key)
 
     def same_origin(self, headers: Mapping[str, Optional[str]]) -> bool:

@@ -88,7 +88,7 @@ class Painter:
 
 def colour_of(label: str) -> str:
     """A label's colour: always the same one."""
-    return COLOURS[crc32(label.encode()) % len(COLOURS)]
+    return COLOURS[crc32(label.encode("utf-8", "replace")) % len(COLOURS)]
 
 
 def _enough(one: Sight, how: Decide) -> bool:

@@ -227,10 +227,11 @@ function charts() {
 function chart(name, columns, words, limit) {
   const at = $(name + "-chart"), width = at.clientWidth, height = at.clientHeight - 16, right = width - 44;
   if (!samples.length || right < 20) return;
-  const first = samples[0][0], last = Math.max(samples[samples.length - 1][0], first + 30);
+  const last = samples[samples.length - 1][0], first = Math.min(samples[0][0], last - 30);
   const all = columns.flatMap((column) => samples.map((one) => one[column])).filter((value) => value !== null);
   const low = name === "temp" ? Math.floor((Math.min(...all) - 2) / 5) * 5 : 0;
-  const high = Math.max(nice(Math.max(...all, low + 1e-3)), limit && Math.max(...all) > limit - 15 ? limit : 0);
+  const most = Math.max(...all, low + 1e-3), near = limit && most > limit - 15 ? limit : 0;
+  const high = name === "temp" ? Math.ceil((Math.max(most, near) + 2) / 5) * 5 : nice(most);
   const x = (time) => (time - first) / (last - first) * right, y = (value) => height - (value - low) / (high - low) * (height - 6);
   const drawn = [];
   for (const value of [low, (low + high) / 2, high]) {
@@ -242,7 +243,7 @@ function chart(name, columns, words, limit) {
   for (const part of top) drawn.push(svg("path", { class: "band", d: `${part.line}V${y(low)}H${part.from}Z` }));
   for (const part of path(samples, columns[0], x, y)) drawn.push(svg("path", { class: "line", d: part.line }));
   at.replaceChildren(...drawn);
-  at.onpointermove = (event) => point(at, name, columns, words, first + (event.offsetX / right) * (last - first), x, height);
+  at.onpointermove = (event) => point(at, name, columns, words, first + (event.clientX - at.getBoundingClientRect().left) / right * (last - first), x, height);
   at.onpointerleave = () => { $(name + "-at").textContent = ""; at.querySelector(".mark")?.remove(); };
 }
 
@@ -273,7 +274,7 @@ function point(at, name, columns, words, time, x, height) {
 
 function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value * 1.05) * power || value * 1.2;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12].find((step) => step * power >= value * 1.05) * power || value * 1.2;
 }
 
 // ---- words

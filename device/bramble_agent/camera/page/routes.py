@@ -118,7 +118,11 @@ class Routes(Timed):
         if len(length) > 9 or int(length) > LINE_BYTES:
             self._say(413, f"more than {LINE_BYTES:,} bytes")
             return None
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self._say(400, "it ended early")
+            return None
+        return body
 
     # ---- answers
 
