@@ -10,112 +10,101 @@ from sources import all_imports, sources, told
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.errors bramble_agent.digest bramble_agent.xxh32 bramble_agent.logistic "
-    "bramble_agent.range_decoder bramble_agent.rans bramble_agent.packed_words "
-    "bramble_agent.camera.budget bramble_agent.camera.scratch",
-    "bramble_agent.wire bramble_agent.files bramble_agent.locking bramble_agent.health "
-    "bramble_agent.mixing bramble_agent.positions bramble_agent.dense bramble_agent.hashed bramble_agent.levels "
-    "bramble_agent.camera bramble_agent.camera.frame bramble_agent.camera.event bramble_agent.camera.yuv "
-    "bramble_agent.camera.sources bramble_agent.camera.sources.options bramble_agent.camera.sources.holders "
-    "bramble_agent.camera.sources.stamp bramble_agent.camera.sources.arrival "
-    "bramble_agent.camera.motion bramble_agent.camera.pace "
-    "bramble_agent.camera.actions bramble_agent.camera.actions.secret_file bramble_agent.camera.actions.mqtt_session",
-    "bramble_agent.codec bramble_agent.signature bramble_agent.wire_release bramble_agent.wire_install "
-    "bramble_agent.wire_camera bramble_agent.camera.place bramble_agent.camera.planes bramble_agent.camera.slot "
-    "bramble_agent.camera.sources.picture bramble_agent.camera.sources.v4l2_words "
-    "bramble_agent.camera.sources.v4l2_choose "
-    "bramble_agent.camera.line bramble_agent.camera.draw bramble_agent.camera.actions.settings "
-    "bramble_agent.links "
-    "bramble_agent.values bramble_agent.vectors bramble_agent.skeleton bramble_agent.packed_numbers",
-    "bramble_agent.camera.records bramble_agent.camera.actions.chosen bramble_agent.camera.actions.command "
-    "bramble_agent.camera.actions.gpio bramble_agent.camera.actions.jsonl bramble_agent.camera.actions.mqtt "
-    "bramble_agent.camera.actions.snapshot bramble_agent.camera.actions.webhook "
-    "bramble_agent.packed_parts bramble_agent.camera.capture bramble_agent.camera.sources.v4l2_device "
-    "bramble_agent.camera.sources.synthetic bramble_agent.camera.sources.stream bramble_agent.camera.sources.picamera2",
-    "bramble_agent.camera.segments bramble_agent.camera.actions.open "
-    "bramble_agent.sparse_part bramble_agent.camera.newest bramble_agent.camera.sources.v4l2",
-    "bramble_agent.packed_content bramble_agent.camera.spool",
+    "bramble_agent bramble_agent.camera bramble_agent.camera.actions bramble_agent.camera.brake "
+    "bramble_agent.camera.budget bramble_agent.camera.event bramble_agent.camera.frame bramble_agent.camera.motion "
+    "bramble_agent.camera.pace bramble_agent.camera.page bramble_agent.camera.page.access "
+    "bramble_agent.camera.page.redact bramble_agent.camera.page.server bramble_agent.camera.scratch "
+    "bramble_agent.camera.sources bramble_agent.camera.sources.arrival bramble_agent.camera.sources.holders "
+    "bramble_agent.camera.sources.stamp bramble_agent.camera.sources.v4l2_words bramble_agent.camera.written "
+    "bramble_agent.camera.yuv bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.levels "
+    "bramble_agent.logistic bramble_agent.memory bramble_agent.packed_words bramble_agent.range_decoder "
+    "bramble_agent.rans bramble_agent.timing bramble_agent.wire bramble_agent.wire_camera bramble_agent.wire_install "
+    "bramble_agent.xxh32",
+    "bramble_agent.camera.actions.mqtt_session bramble_agent.camera.actions.secret_file bramble_agent.camera.ages "
+    "bramble_agent.camera.decide bramble_agent.camera.detection bramble_agent.camera.direct bramble_agent.camera.draw "
+    "bramble_agent.camera.line bramble_agent.camera.place bramble_agent.camera.planes bramble_agent.camera.slot "
+    "bramble_agent.camera.sources.options bramble_agent.camera.sources.picture "
+    "bramble_agent.camera.sources.v4l2_choose bramble_agent.codec bramble_agent.dense bramble_agent.energy "
+    "bramble_agent.files bramble_agent.hashed bramble_agent.installed bramble_agent.lease bramble_agent.locking "
+    "bramble_agent.mixing bramble_agent.pixels bramble_agent.positions bramble_agent.prove bramble_agent.wire_release",
+    "bramble_agent.board bramble_agent.camera.actions.settings bramble_agent.camera.capture "
+    "bramble_agent.camera.convert bramble_agent.camera.deliver bramble_agent.camera.page.token "
+    "bramble_agent.camera.records bramble_agent.camera.sources.folder bramble_agent.camera.sources.picamera2 "
+    "bramble_agent.camera.sources.stream bramble_agent.camera.sources.synthetic "
+    "bramble_agent.camera.sources.v4l2_device bramble_agent.camera.tell bramble_agent.links bramble_agent.oneself "
+    "bramble_agent.packed_numbers bramble_agent.runtime bramble_agent.signature bramble_agent.skeleton "
+    "bramble_agent.values bramble_agent.vectors",
+    "bramble_agent.camera.actions.chosen bramble_agent.camera.actions.command bramble_agent.camera.actions.gpio "
+    "bramble_agent.camera.actions.jsonl bramble_agent.camera.actions.mqtt bramble_agent.camera.actions.snapshot "
+    "bramble_agent.camera.actions.webhook bramble_agent.camera.newest bramble_agent.camera.page.draw "
+    "bramble_agent.camera.segments bramble_agent.camera.sources.v4l2 bramble_agent.camera.stats "
+    "bramble_agent.camera.sustained bramble_agent.packed_parts bramble_agent.remembered",
+    "bramble_agent.camera.actions.open bramble_agent.camera.page.metrics bramble_agent.camera.page.preview "
+    "bramble_agent.camera.page.watch bramble_agent.camera.sources.open bramble_agent.camera.spool "
+    "bramble_agent.sparse_part",
+    "bramble_agent.camera.acting bramble_agent.packed_content",
     "bramble_agent.packed",
-    "bramble_agent.decoding bramble_agent.installed bramble_agent.bundle bramble_agent.pixels bramble_agent.timing "
-    "bramble_agent.lease "
-    "bramble_agent.memory "
-    "bramble_agent.energy bramble_agent.prove "
-    "bramble_agent.camera.detection bramble_agent.camera.decide bramble_agent.camera.tell bramble_agent.camera.direct",
-    "bramble_agent.runtime bramble_agent.board bramble_agent.store bramble_agent.oneself "
-    "bramble_agent.camera.convert bramble_agent.camera.sources.folder",
-    "bramble_agent.golden bramble_agent.remembered bramble_agent.camera.sources.open "
-    "bramble_agent.camera.ages bramble_agent.camera.control bramble_agent.camera.predict",
-    "bramble_agent.verify bramble_agent.bench bramble_agent.retention "
-    "bramble_agent.camera.deliver bramble_agent.camera.model",
-    "bramble_agent.camera.acting "
-    "bramble_agent.release bramble_agent.install bramble_agent.camera.stats bramble_agent.camera.shadow",
+    "bramble_agent.bundle bramble_agent.decoding",
+    "bramble_agent.camera.control bramble_agent.camera.predict bramble_agent.golden bramble_agent.store",
+    "bramble_agent.bench bramble_agent.camera.model bramble_agent.camera.page.routes bramble_agent.retention "
+    "bramble_agent.verify",
+    "bramble_agent.camera.shadow bramble_agent.install bramble_agent.release",
     "bramble_agent.camera.swap",
     "bramble_agent.camera.looker",
+    "bramble_agent.camera.page.serve",
     "bramble_agent.camera.loop",
     "bramble_agent.camera.openers",
     "bramble_agent.__main__",
 )
 # ---- the wall: nothing below exists on a board
 HOST_FLOORS = (
-    "bramble bramble.errors bramble.events bramble.parts bramble.tuning bramble.places bramble.copying "
-    "bramble.compress bramble.quantization "
-    "bramble.fleet bramble.fleet.ssh bramble.fleet.probe bramble.fleet.findings bramble.fleet.setup "
-    "bramble.fleet.ssh.words "
-    "bramble.packing bramble.packing.range_encoder bramble.packing.cut bramble.packing.levels "
-    "bramble.fleet.release bramble.fleet.release.operators bramble.fleet.feed bramble.fleet.versions bramble.report "
-    "bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 bramble_zoo.lenet5 bramble_zoo.resnet8",
-    "bramble.recipe_sharing "
-    "bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link "
-    "bramble.packing.candidate bramble.packing.contents_table",
-    "bramble.packing.standard bramble.packing.products bramble.packing.planes bramble.packing.hashed "
-    "bramble.packing.sparse "
-    "bramble.recipe bramble.seen bramble.fleet.types bramble.fleet.ssh.keys bramble.fleet.ssh.watch "
-    "bramble.fleet.probe.survey bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.cameras "
-    "bramble.fleet.setup.elf bramble.fleet.setup.proof_model bramble.report.units bramble.report.fitting",
-    "bramble.packing.pack "
-    "bramble.reading bramble.origin bramble.datasets.types bramble.tflite bramble.artifact bramble.channels "
-    "bramble.masks "
-    "bramble.fleet.inventory bramble.fleet.local bramble.fleet.ssh.jump bramble.fleet.ssh.files "
-    "bramble.fleet.agent_zip bramble.fleet.probe.describe bramble.fleet.findings.finding bramble.fleet.setup.target "
-    "bramble.report.conditions bramble.report.stage_table bramble.report.layer_table",
-    "bramble.packing.shipped",
-    "bramble.fleet.release.coding bramble.fleet.ssh.login bramble.reporter bramble.low_rank bramble.rewire "
-    "bramble.flatten bramble.datasets.idx bramble.datasets.download bramble.work bramble.rebuild bramble.constants "
-    "bramble.widths bramble.bn_stats bramble.zeros bramble.convert bramble.audit bramble.bundle bramble.build_model "
-    "bramble.codebooks bramble.shadows bramble.hinge "
-    "bramble.resting bramble.regrow bramble.phases bramble.sharing bramble.fleet.ask bramble.fleet.probe.probe "
-    "bramble.fleet.findings.board bramble.report.survey_table bramble.report.verdict "
-    "bramble.fleet.selection bramble.fleet.rollout bramble.fleet.setup.runtimes bramble.fleet.setup.wheels "
-    "bramble.report.charts bramble.report.table",
-    "bramble.datasets.digits bramble.datasets.mnist bramble.datasets.fashion_mnist bramble.datasets.cifar10 "
-    "bramble.datasets.folder bramble.fit bramble.evaluate bramble.dead "
-    "bramble.fleet.ssh.connection bramble.density bramble.fleet.release.signing bramble.fleet.release.gate "
-    "bramble.fleet.release.kept bramble.fleet.release.send "
-    "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.report.facts bramble.report.page",
-    "bramble.quantization.graph bramble.quantization.grid bramble.quantization.flatbuffer",
-    "bramble.quantization.plain bramble.quantization.retie",
-    "bramble.quantization.fold bramble.quantization.places",
-    "bramble.quantization.simulate",
-    "bramble.quantization.ranges bramble.quantization.islands",
-    "bramble.quantization.export",
-    "bramble.quantization.prepare",
-    "bramble.fleet.release.push bramble.fleet.connect bramble.fleet.findings.findings bramble.fleet.setup.choose "
-    "bramble.datasets bramble.scores bramble.shared_fit bramble.sensitivity bramble.surgeon "
-    "bramble.compress.train "
-    "bramble.compress.distill bramble.layers_table bramble.report.files",
-    "bramble.fleet.setup.setup "
-    "bramble.deploy bramble.compress.quantize bramble.compress.aware "
-    "bramble.compress.prune bramble.compress.slim bramble.compress.factorize bramble.compress.head "
-    "bramble.compress.cluster bramble.compress.hash bramble.compress.vector bramble.compress.binarize",
-    "bramble.stages bramble.teachers",
+    "bramble bramble.codebooks bramble.compress bramble.copying bramble.errors bramble.events bramble.fleet "
+    "bramble.fleet.agent_zip bramble.fleet.feed bramble.fleet.findings bramble.fleet.probe "
+    "bramble.fleet.probe.cameras bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.survey "
+    "bramble.fleet.release bramble.fleet.release.coding bramble.fleet.release.operators bramble.fleet.setup "
+    "bramble.fleet.setup.proof_model bramble.fleet.ssh bramble.fleet.ssh.words bramble.fleet.types "
+    "bramble.fleet.versions bramble.hinge bramble.low_rank bramble.packing bramble.packing.cut bramble.packing.levels "
+    "bramble.packing.range_encoder bramble.parts bramble.places bramble.quantization bramble.quantization.flatbuffer "
+    "bramble.quantization.grid bramble.report bramble.report.conditions bramble.report.fitting bramble.report.units "
+    "bramble.resting bramble.seen bramble.tuning bramble_zoo bramble_zoo.digits_cnn bramble_zoo.lenet300 "
+    "bramble_zoo.lenet5 bramble_zoo.resnet8",
+    "bramble.artifact bramble.channels bramble.cli.screen bramble.convert bramble.datasets.types bramble.fleet.ask "
+    "bramble.fleet.findings.finding bramble.fleet.local bramble.fleet.probe.describe bramble.fleet.release.gate "
+    "bramble.fleet.release.kept bramble.fleet.rollout bramble.fleet.setup.elf bramble.fleet.ssh.config "
+    "bramble.fleet.ssh.known_hosts bramble.fleet.ssh.link bramble.masks bramble.packing.candidate "
+    "bramble.packing.contents_table bramble.recipe_sharing bramble.report.charts bramble.report.layer_table "
+    "bramble.report.stage_table bramble.report.verdict bramble.reporter bramble.rewire bramble.shadows bramble.tflite",
+    "bramble.audit bramble.bn_stats bramble.cli.lines bramble.constants bramble.datasets.digits "
+    "bramble.datasets.download bramble.datasets.idx bramble.evaluate bramble.flatten bramble.fleet.findings.board "
+    "bramble.fleet.inventory bramble.fleet.probe.probe bramble.fleet.release.send bramble.fleet.release.signing "
+    "bramble.fleet.setup.target bramble.fleet.ssh.keys bramble.fleet.ssh.watch bramble.layers_table "
+    "bramble.packing.hashed bramble.packing.planes bramble.packing.products bramble.packing.sparse "
+    "bramble.packing.standard bramble.quantization.graph bramble.quantization.retie bramble.rebuild bramble.recipe "
+    "bramble.regrow bramble.report.facts bramble.report.survey_table bramble.report.table bramble.sharing "
+    "bramble.widths bramble.work bramble.zeros",
+    "bramble.cli.many bramble.cli.one bramble.datasets.cifar10 bramble.datasets.fashion_mnist bramble.datasets.folder "
+    "bramble.datasets.mnist bramble.dead bramble.density bramble.fit bramble.fleet.release.push "
+    "bramble.fleet.selection bramble.fleet.setup.runtimes bramble.fleet.setup.wheels bramble.fleet.ssh.files "
+    "bramble.fleet.ssh.jump bramble.origin bramble.packing.pack bramble.phases bramble.quantization.plain "
+    "bramble.reading bramble.report.page",
+    "bramble.build_model bramble.cli.deploy_sh bramble.cli.init bramble.cli.options bramble.compress.distill "
+    "bramble.compress.factorize bramble.compress.head bramble.compress.train bramble.datasets "
+    "bramble.fleet.findings.python bramble.fleet.setup.stacks bramble.fleet.ssh.login bramble.packing.shipped "
+    "bramble.quantization.fold bramble.quantization.places bramble.report.files bramble.scores bramble.sensitivity "
+    "bramble.shared_fit bramble.surgeon",
+    "bramble.bundle bramble.cli.board_groups bramble.cli.look bramble.compress.binarize bramble.compress.cluster "
+    "bramble.compress.hash bramble.compress.prune bramble.compress.slim bramble.compress.vector "
+    "bramble.fleet.findings.findings bramble.fleet.setup.choose bramble.fleet.ssh.connection "
+    "bramble.quantization.simulate bramble.teachers",
+    "bramble.cli.inspect bramble.fleet.connect bramble.fleet.setup.setup bramble.fleet.ssh.tunnel "
+    "bramble.quantization.islands bramble.quantization.ranges",
+    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.fleet.view bramble.quantization.export",
+    "bramble.cli.known bramble.quantization.prepare",
+    "bramble.cli.bench bramble.cli.camera_view bramble.cli.probe bramble.cli.push bramble.cli.rollback "
+    "bramble.cli.setup bramble.cli.verify bramble.compress.aware bramble.compress.quantize",
+    "bramble.stages",
     "bramble.pipeline",
-    "bramble.cli.options bramble.cli.screen",
-    "bramble.cli.init bramble.cli.look bramble.cli.inspect bramble.cli.board bramble.cli.board_groups "
     "bramble.cli.build",
-    "bramble.cli.known bramble.cli.lines",
-    "bramble.cli.many bramble.cli.one",
-    "bramble.cli.push bramble.cli.verify bramble.cli.rollback bramble.cli.signers bramble.cli.bench bramble.cli.setup "
-    "bramble.cli.probe bramble.cli.deploy_sh",
     "bramble.cli.deploy",
     "bramble.cli",
     "bramble.__main__",
@@ -128,6 +117,7 @@ OPEN_TO_HOST = {
     "bramble_agent.wire",
     "bramble_agent.wire_release",
     "bramble_agent.wire_install",
+    "bramble_agent.wire_camera",
     "bramble_agent.codec",
     "bramble_agent.errors",
     "bramble_agent.pixels",
@@ -163,6 +153,7 @@ THIRD_PARTY = {
     "bramble_agent.camera.actions.gpio": "numpy gpiozero",
     "bramble_agent.camera.actions.mqtt_session": "paho",
     "bramble_agent.camera.actions.snapshot": "numpy PIL",
+    "bramble_agent.camera.page.draw": "numpy PIL",
     "bramble_agent.camera.sources.picamera2": "numpy picamera2",
     "bramble_agent.camera.sources.stream": "av",
     "bramble_agent.camera.sources.synthetic": "numpy PIL",
