@@ -23,7 +23,7 @@ STOP_S = 2.0
 class Tunnel:
     """``address`` is "127.0.0.1:port" here; it is open while the link lives."""
 
-    def __init__(self, connection: SshConnection, there: tuple[str, int], port: int) -> None:
+    def __init__(self, connection: SshConnection, there: tuple[str, int], port: int = 0) -> None:
         """Listen on ``port`` (0: any that is free). Raises UnreachableError where nothing answers there, OSError."""
         self._connection, self._there = connection, there
         connection.dial(*there).close()
