@@ -3,7 +3,7 @@
     python benchmarks/camera.py [--quick] [--only WORD …] [--write]
 
 ``BRAMBLE_DATA`` names the folder of real models. ``--quick`` takes fewer frames, to try it out; ``--only`` measures
-those of the parts speed, example, age, overload, memory, swaps; ``--write`` keeps the table in
+those of the parts speed, example, age, overload, memory, swaps, preview; ``--write`` keeps the table in
 benchmarks/results/camera.json and camera.md, which is to be done on a machine that does nothing else.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from camera_loop import Row, age, beside_example, bundled, memory, overload, speed, swaps
+from camera_preview import preview
 
 from bramble_agent import runtime
 from bramble_agent.wire import Pixels
@@ -85,6 +86,7 @@ def measurements(bundles: dict[str, str], quick: bool) -> dict[str, Callable[[],
         "age": lambda: [age(bundles["int8"], seconds)],
         "overload": lambda: [overload(bundles["int8"], seconds)],
         "memory": lambda: [memory(bundles["int8"], million)],
+        "preview": lambda: preview(bundles["int8"], frames, turns),
         "swaps": lambda: swaps((bundles["int8"], bundles["float"]), thousand, 60),
     }
     return parts

@@ -10,10 +10,12 @@ from sources import all_imports, sources, told
 
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
-    "bramble_agent bramble_agent.camera bramble_agent.camera.actions bramble_agent.camera.budget "
-    "bramble_agent.camera.event bramble_agent.camera.frame bramble_agent.camera.motion bramble_agent.camera.pace "
-    "bramble_agent.camera.scratch bramble_agent.camera.sources bramble_agent.camera.sources.arrival "
-    "bramble_agent.camera.sources.holders bramble_agent.camera.sources.stamp bramble_agent.camera.sources.v4l2_words "
+    "bramble_agent bramble_agent.camera bramble_agent.camera.actions bramble_agent.camera.brake "
+    "bramble_agent.camera.budget bramble_agent.camera.event bramble_agent.camera.frame bramble_agent.camera.motion "
+    "bramble_agent.camera.pace bramble_agent.camera.page bramble_agent.camera.page.access "
+    "bramble_agent.camera.page.redact bramble_agent.camera.page.server bramble_agent.camera.scratch "
+    "bramble_agent.camera.sources bramble_agent.camera.sources.arrival bramble_agent.camera.sources.holders "
+    "bramble_agent.camera.sources.stamp bramble_agent.camera.sources.v4l2_words bramble_agent.camera.written "
     "bramble_agent.camera.yuv bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.memory "
     "bramble_agent.timing bramble_agent.unpacking bramble_agent.unpacking.dictionary bramble_agent.unpacking.levels "
     "bramble_agent.unpacking.logistic bramble_agent.unpacking.plan bramble_agent.unpacking.range_decoder "
@@ -28,28 +30,32 @@ AGENT_FLOORS = (
     "bramble_agent.unpacking.dense bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing "
     "bramble_agent.unpacking.positions bramble_agent.wire_release",
     "bramble_agent.board bramble_agent.camera.actions.settings bramble_agent.camera.capture "
-    "bramble_agent.camera.convert bramble_agent.camera.deliver bramble_agent.camera.records "
-    "bramble_agent.camera.sources.folder bramble_agent.camera.sources.picamera2 bramble_agent.camera.sources.stream "
-    "bramble_agent.camera.sources.synthetic bramble_agent.camera.sources.v4l2_device bramble_agent.camera.tell "
-    "bramble_agent.links bramble_agent.oneself bramble_agent.runtime bramble_agent.signature "
-    "bramble_agent.unpacking.skeleton bramble_agent.unpacking.values bramble_agent.unpacking.vectors "
-    "bramble_agent.unpacking.whole_numbers",
+    "bramble_agent.camera.convert bramble_agent.camera.deliver bramble_agent.camera.page.token "
+    "bramble_agent.camera.records bramble_agent.camera.sources.folder bramble_agent.camera.sources.picamera2 "
+    "bramble_agent.camera.sources.stream bramble_agent.camera.sources.synthetic "
+    "bramble_agent.camera.sources.v4l2_device bramble_agent.camera.tell bramble_agent.links bramble_agent.oneself "
+    "bramble_agent.runtime bramble_agent.signature bramble_agent.unpacking.skeleton bramble_agent.unpacking.values "
+    "bramble_agent.unpacking.vectors bramble_agent.unpacking.whole_numbers",
     "bramble_agent.camera.actions.chosen bramble_agent.camera.actions.command bramble_agent.camera.actions.gpio "
     "bramble_agent.camera.actions.jsonl bramble_agent.camera.actions.mqtt bramble_agent.camera.actions.snapshot "
-    "bramble_agent.camera.actions.webhook bramble_agent.camera.newest bramble_agent.camera.segments "
-    "bramble_agent.camera.sources.v4l2 bramble_agent.camera.stats bramble_agent.camera.supervise "
-    "bramble_agent.remembered bramble_agent.unpacking.parts",
-    "bramble_agent.camera.actions.open bramble_agent.camera.sources.open bramble_agent.camera.spool "
+    "bramble_agent.camera.actions.webhook bramble_agent.camera.newest bramble_agent.camera.page.draw "
+    "bramble_agent.camera.segments bramble_agent.camera.sources.v4l2 bramble_agent.camera.stats "
+    "bramble_agent.camera.supervise bramble_agent.camera.sustained bramble_agent.remembered "
+    "bramble_agent.unpacking.parts",
+    "bramble_agent.camera.actions.open bramble_agent.camera.page.metrics bramble_agent.camera.page.preview "
+    "bramble_agent.camera.page.watch bramble_agent.camera.sources.open bramble_agent.camera.spool "
     "bramble_agent.unpacking.sparse",
     "bramble_agent.camera.acting bramble_agent.unpacking.contents",
     "bramble_agent.unpacking.unpack",
     "bramble_agent.bundle bramble_agent.decoding",
     "bramble_agent.camera.control bramble_agent.camera.predict bramble_agent.golden bramble_agent.store",
-    "bramble_agent.bench bramble_agent.camera.model bramble_agent.retention bramble_agent.verify",
+    "bramble_agent.bench bramble_agent.camera.model bramble_agent.camera.page.routes bramble_agent.retention "
+    "bramble_agent.verify",
     "bramble_agent.camera.shadow bramble_agent.install bramble_agent.release",
     "bramble_agent.camera.swap",
     "bramble_agent.camera.looker",
-    "bramble_agent.camera.loop bramble_agent.camera.notify",
+    "bramble_agent.camera.notify bramble_agent.camera.page.serve",
+    "bramble_agent.camera.loop",
     "bramble_agent.camera.openers",
     "bramble_agent.camera.verbs",
     "bramble_agent.__main__",
@@ -106,13 +112,13 @@ HOST_FLOORS = (
     "bramble.compress.cluster bramble.compress.hash bramble.compress.vector bramble.fleet.camera.start "
     "bramble.fleet.camera.swap bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
-    "bramble.fleet.camera.words bramble.fleet.connect bramble.fleet.setup.setup bramble.quantization.islands "
-    "bramble.quantization.ranges",
-    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.doctor.so_far bramble.quantization.export "
-    "bramble.quantization.taps",
+    "bramble.fleet.camera.words bramble.fleet.connect bramble.fleet.setup.setup bramble.fleet.ssh.tunnel "
+    "bramble.quantization.islands bramble.quantization.ranges",
+    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.doctor.so_far bramble.fleet.view "
+    "bramble.quantization.export bramble.quantization.taps",
     "bramble.cli.known bramble.doctor.examine bramble.quantization.adaround bramble.quantization.bias_correction",
-    "bramble.cli.bench bramble.cli.camera bramble.cli.probe bramble.cli.push bramble.cli.rollback bramble.cli.setup "
-    "bramble.cli.verify bramble.quantization.prepare",
+    "bramble.cli.bench bramble.cli.camera bramble.cli.camera_view bramble.cli.probe bramble.cli.push "
+    "bramble.cli.rollback bramble.cli.setup bramble.cli.verify bramble.quantization.prepare",
     "bramble.cli.camera_service bramble.compress.aware bramble.compress.quantize bramble.doctor.patient",
     "bramble.doctor.repairs bramble.stages",
     "bramble.doctor.consultation bramble.pipeline",
@@ -167,6 +173,7 @@ THIRD_PARTY = {
     "bramble_agent.camera.actions.gpio": "numpy gpiozero",
     "bramble_agent.camera.actions.mqtt_session": "paho",
     "bramble_agent.camera.actions.snapshot": "numpy PIL",
+    "bramble_agent.camera.page.draw": "numpy PIL",
     "bramble_agent.camera.sources.picamera2": "numpy picamera2",
     "bramble_agent.camera.sources.stream": "av",
     "bramble_agent.camera.sources.synthetic": "numpy PIL",

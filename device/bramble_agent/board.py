@@ -20,6 +20,8 @@ from .installed import available, version_of
 from .wire import BoardFacts, Snapshot
 
 ROOT = Path("/")
+THROTTLES_C = 80.0  # where a Pi's firmware begins to lower the clock
+COLDEST_C = 40.0  # no board throttles below that: a trip point there is another thing
 PATIENCE_S = 5.0  # a firmware that does not answer must not hold up the answer
 
 
@@ -50,7 +52,6 @@ def facts(home: Path, root: Path = ROOT) -> BoardFacts:
 def snapshot(root: Path = ROOT) -> Snapshot:
     """Governor, frequency, temperature, throttling and load at this moment."""
     policy = root / "sys/devices/system/cpu/cpufreq/policy0"
-    temp = _integer(root / "sys/class/thermal/thermal_zone0/temp")
     load = _text(root / "proc/loadavg")
     times = os.times()
     return Snapshot(
@@ -58,8 +59,8 @@ def snapshot(root: Path = ROOT) -> Snapshot:
         governor=_text(policy / "scaling_governor") or None,
         freq_khz=_integer(policy / "scaling_cur_freq"),
         freq_max_khz=_integer(policy / "cpuinfo_max_freq"),
-        temp_c=None if temp is None else temp / 1000.0,
-        throttled_bits=_throttled(root),
+        temp_c=temp_c(root),
+        throttled_bits=throttled_bits(root),
         load1=float(load.split()[0]) if load else None,
         busy_cpu_s=_busy_seconds(root),
         own_cpu_s=times.user + times.system,
@@ -70,6 +71,21 @@ def model(root: Path = ROOT) -> str:
     """The board's name: the device tree's, else the BIOS', else the architecture."""
     name = _text(root / "proc/device-tree/model").rstrip("\0")
     return name or _text(root / "sys/class/dmi/id/product_name") or f"generic {platform.machine()}"
+
+
+def temp_c(root: Path = ROOT) -> float | None:
+    """The processor's temperature."""
+    temp = _integer(root / "sys/class/thermal/thermal_zone0/temp")
+    return None if temp is None else temp / 1000.0
+
+
+def throttles_at_c(root: Path = ROOT) -> float:
+    """Where the board begins to throttle: 80 °C as a Pi's firmware, or the kernel's lowest passive trip point below."""
+    zone = root / "sys/class/thermal/thermal_zone0"
+    kinds = {path: _text(path) for path in zone.glob("trip_point_*_type")}
+    trips = [_integer(path.with_name(path.name[:-4] + "temp")) for path, kind in kinds.items() if kind == "passive"]
+    told = [trip / 1000.0 for trip in trips if trip is not None]
+    return min([THROTTLES_C, *(trip for trip in told if trip >= COLDEST_C)])
 
 
 def _system(root: Path) -> str:
@@ -86,7 +102,7 @@ def _libc() -> str:
         return "unknown"
 
 
-def _throttled(root: Path) -> int | None:
+def throttled_bits(root: Path = ROOT) -> int | None:
     """The firmware's throttle bits (0 under-voltage, 1 capped, 2 throttled, 3 soft limit; +16: since boot)."""
     said = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     tool = shutil.which("vcgencmd") if root == ROOT else None

@@ -34,6 +34,8 @@ class CameraAsk:
     ``motion`` > 0 skips frames where less than that share of the picture changed. ``page`` is "host:port" of the live
     page ("": none). The answers are lines: one a frame where ``tell`` is "frames", one an event where it is "events",
     none where it is "nothing". A live frame older than ``deadline_ms`` when its turn comes is not looked at.
+    ``page_token`` is the file of the page's token ("": <root>/camera/<name>.token, on other addresses than loopback).
+    ``cpu`` is the share of all cores' time that the loop may use (0..1; None: no limit).
     """
 
     bundle: str
@@ -52,6 +54,8 @@ class CameraAsk:
     page: str = ""
     tell: str = "frames"
     deadline_ms: Optional[float] = None
+    page_token: str = ""
+    cpu: Optional[float] = None
 
 
 # ---- what may change while it runs -----------------------------------------------------------------------------
@@ -157,6 +161,27 @@ class SwapStatus:
 
 
 @dataclass(frozen=True)
+class SustainedStatus:
+    """How the board bears the loop. ``rate`` is the share of its full rate that it goes at, ``why`` what lowers it.
+
+    ``why`` is "heat", "cpu" or "" (nothing). ``temp_c`` is now, ``limit_c`` where the board throttles, ``throttled``
+    whether it does. ``cpu`` is the share of all cores' time that the loop used lately. Of the bytes that it gave to the
+    storage ``written_bytes`` are all, ``day_bytes`` those of the last 24 hours; it may give ``day_budget_bytes`` a day.
+    None where the board does not say.
+    """
+
+    temp_c: Optional[float] = None
+    limit_c: Optional[float] = None
+    throttled: Optional[bool] = None
+    rate: float = 1.0
+    why: str = ""
+    cpu: Optional[float] = None
+    written_bytes: Optional[int] = None
+    day_bytes: Optional[int] = None
+    day_budget_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class CameraStatus:
     """All that a loop counts, since it began. ``trouble`` is why no frames come now ("": they do).
 
@@ -164,6 +189,7 @@ class CameraStatus:
     at, by cause; ``ages`` since the sensor took the frame: when it was taken up ("capture"), predicted ("inference"),
     and its event was acted on ("action"). ``infer`` is the time a prediction takes. ``fps`` is that of the last frames.
     ``written_bytes`` went to the disk since ``write_bytes_per_day`` was begun anew.
+    ``page`` is "host:port" where the live page is ("": there is none).
     """
 
     name: str
@@ -184,6 +210,8 @@ class CameraStatus:
     decide: Decide
     swap: SwapStatus
     written_bytes: int = 0
+    sustained: SustainedStatus = field(default_factory=SustainedStatus)
+    page: str = ""
 
 
 @dataclass(frozen=True)

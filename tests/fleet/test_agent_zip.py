@@ -17,6 +17,7 @@ import bramble_agent
 from bramble.fleet.agent_zip import agent_zip, undocumented
 
 SOURCE = Path(bramble_agent.__file__).parent
+OF_CAMERA = {"camera", "wire_camera.py"}
 
 
 def test_named_by_its_sha256() -> None:
@@ -35,16 +36,20 @@ def test_reproducible() -> None:
 
 @pytest.mark.parametrize("camera", [False, True])
 def test_holds_the_sources_and_nothing_else(camera: bool) -> None:
-    """Every module of the agent (the camera's only in the whole one) is in it, with the earliest date a zip can say."""
+    """Every module of the agent (the camera's and its page only in the whole one) is in it, dated as early as can be."""
     with zipfile.ZipFile(io.BytesIO(agent_zip(camera).data)) as archive:
         assert archive.testzip() is None
         held = {name: archive.read(name).decode() for name in archive.namelist()}
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert held.pop("__main__.py").startswith("import sys")
     assert "bramble_agent/unpacking/unpack.py" in held
-    modules = [path for path in SOURCE.rglob("*.py") if camera or not {"camera", "wire_camera.py"} & set(path.parts)]
-    assert held.keys() == {f"bramble_agent/{path.relative_to(SOURCE)}" for path in modules}
-    for path in modules:
+    page = [path for path in (SOURCE / "camera" / "page").iterdir() if path.suffix in (".html", ".css", ".js")]
+    assert len(page) == 4
+    files = [path for path in [*SOURCE.rglob("*.py"), *page] if camera or not OF_CAMERA & set(path.parts)]
+    assert held.keys() == {f"bramble_agent/{path.relative_to(SOURCE)}" for path in files}
+    for path in set(files) & set(page):
+        assert held[f"bramble_agent/{path.relative_to(SOURCE)}"] == path.read_text("utf-8")
+    for path in set(files) - set(page):
         assert code(held[f"bramble_agent/{path.relative_to(SOURCE)}"]) == code(path.read_text("utf-8")), path.name
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import FrameDamaged, ModelRejected
 from ..wire import Pixels
 from ..wire_camera import CameraAsk
+from .brake import Brake
 from .decide import Decider, Moment
 from .deliver import Delivery
 from .event import Event, Prediction
@@ -86,6 +87,7 @@ class Parts:
     deliveries: Sequence[Delivery]
     converters: Converters
     hooks: Hooks = field(default_factory=Hooks)
+    brake: Brake = field(default_factory=Brake)
 
 
 class Looker:
@@ -96,6 +98,7 @@ class Looker:
         self._ask, self._parts = ask, parts
         self._stats, self._swapper, self._decider = parts.stats, parts.swapper, parts.decider
         self._pace = Pace(ask.fps) if ask.fps else None
+        self._brake = parts.brake
         self._every, self._motion = Every(ask.every), Motion(ask.motion)
         self._deadline_ns = ask.deadline_ms * 1e6 if parts.live and ask.deadline_ms else float("inf")
         self._pictures = any(one.pictures for one in parts.deliveries)
@@ -116,7 +119,8 @@ class Looker:
             if most is not None and self._stats.frames >= most:
                 return "frames"
             tick()
-            wait_ns = self._pace.wait_ns(time.monotonic_ns()) if self._pace else 0
+            now_ns = time.monotonic_ns()
+            wait_ns = max(self._brake.wait_ns(now_ns), self._pace.wait_ns(now_ns) if self._pace else 0)
             if wait_ns:
                 stop.wait(min(wait_ns / 1e9, LOOK_S))
                 continue
@@ -132,6 +136,7 @@ class Looker:
         if not self._every.takes(frame.number):
             self._stats.skipped["every"] += 1
             return
+        self._brake.took(now_ns)
         if self._pace:
             self._pace.took(now_ns)
         captured_ns = now_ns - frame.taken_ns

@@ -9,8 +9,8 @@ import dataclasses
 import math
 import secrets
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from .looker import Frames, Hooks, Looker, Parts
 from .model import Converters, Model
 from .predict import Predictor
 from .stats import Stats
+from .sustained import sustaining
 from .swap import Swapper
 from .tell import Teller, event_line, frame_line
 
@@ -60,12 +61,14 @@ def run(
     parts = _parts(ask, openers)
     teller = Teller(write, parts.live)
     parts.stats.untold = lambda: teller.untold
-    parts.hooks = _telling(hooks or Hooks(), teller, ask.tell)
+    handle = _handler(ask, parts, stop)
     with ExitStack() as stack:
+        parts.stats.sustained = stack.enter_context(sustaining(ask, parts.brake))
+        parts.hooks = _telling(stack.enter_context(_page(ask, parts, handle, hooks or Hooks())), teller, ask.tell)
         stack.callback(teller.stop)
         stack.callback(parts.swapper.stop)
         if ask.root:
-            stack.enter_context(listening(Path(ask.root).expanduser(), ask.name, _handler(ask, parts, stop)))
+            stack.enter_context(listening(Path(ask.root).expanduser(), ask.name, handle))
         for delivery in parts.deliveries:
             stack.callback(delivery.stop)
             delivery.start()
@@ -88,8 +91,10 @@ def check(ask: CameraAsk) -> None:
         raise BadRequest("an action is there twice", "each does all there is to do")
     if ask.deadline_ms is not None and not (ask.deadline_ms > 0.0 and math.isfinite(ask.deadline_ms)):
         raise BadRequest(f"a deadline of {ask.deadline_ms:g} ms", "milliseconds above 0, or leave it out")
-    if ask.page:
-        raise BadRequest("there is no live page yet", "leave page out; the control socket tells the status")
+    if ask.cpu is not None and not 0.0 < ask.cpu <= 1.0:
+        raise BadRequest(
+            f"a cpu share of {ask.cpu:g}", "of all cores' time, above 0, at most 1; leave it out for no limit"
+        )
     if ask.tell not in TELLS:
         raise BadRequest(f"tell {ask.tell[:80]!r}", f"one of {', '.join(TELLS)}")
 
@@ -123,6 +128,18 @@ def _check_swap(decider: Decider, task: str, new: Model) -> None:
     if new.predict.task != task:
         raise BadRequest(f"that release is for {new.predict.task}, the loop runs {task}", "start another loop for it")
     decider.check(new.labels)
+
+
+@contextmanager
+def _page(ask: CameraAsk, parts: Parts, handle: Callable[[Command], CameraStatus], hooks: Hooks) -> Iterator[Hooks]:
+    """Within, the live page is there if it is asked for; gives the hooks that feed it."""
+    if not ask.page:
+        yield hooks
+        return
+    from .page.serve import Inside, paged
+
+    with paged(ask, Inside(parts.stats, handle, lambda: parts.swapper.model.labels), hooks) as watched:
+        yield watched
 
 
 def _telling(hooks: Hooks, teller: Teller, tell: str) -> Hooks:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from ..wire_camera import CameraStatus, Decide, SwapStatus
+from ..wire_camera import CameraStatus, Decide, SustainedStatus, SwapStatus
 from .ages import Ages
 from .deliver import Delivery
 
@@ -35,6 +35,8 @@ class Stats:
         self.written_bytes: Callable[[], int] = int
         self.decide: Callable[[], Decide] = Decide
         self.swap: Callable[[], SwapStatus] = SwapStatus
+        self.sustained: Callable[[], SustainedStatus] = SustainedStatus
+        self.page = ""
         self._clock_ns = clock_ns
         self._begin_ns = clock_ns()
         self._recent: deque[int] = deque(maxlen=RECENT)
@@ -72,4 +74,6 @@ class Stats:
             decide=self.decide(),
             swap=self.swap(),
             written_bytes=self.written_bytes(),
+            sustained=self.sustained(),
+            page=self.page,
         )

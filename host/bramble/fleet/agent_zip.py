@@ -1,4 +1,4 @@
-"""The agent as one small zip of pure Python, reproducible and named by its sha256.
+"""The agent as one small zip of pure Python and its live page, reproducible and named by its sha256.
 
 So host and agent can never be of different versions, and a board needs no pip for our code: ``python3 <zip>`` runs it.
 There are two of them: the camera loop is nearly half of the agent, and goes only where a camera's verb is asked for.
@@ -17,6 +17,7 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
+KINDS = (".py", ".html", ".css", ".js")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 OF_CAMERA = ("camera", "wire_camera.py")  # what only the whole agent holds
 MAIN = "import sys\nfrom bramble_agent.__main__ import main\nsys.exit(main())\n"
@@ -37,19 +38,20 @@ def agent_zip(camera: bool = False) -> AgentZip:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
         for name, source in sorted(_sources(package, "bramble_agent", () if camera else OF_CAMERA)):
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), undocumented(source), zipfile.ZIP_DEFLATED, 9)
+            kept = undocumented(source) if name.endswith(".py") else source
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), kept, zipfile.ZIP_DEFLATED, 9)
         archive.writestr(zipfile.ZipInfo("__main__.py", EPOCH), MAIN)
     data = held.getvalue()
     return AgentZip(data, hashlib.sha256(data).hexdigest())
 
 
 def _sources(package: Traversable, place: str, without: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Each module of a package and of those in it, some left out: its name in the archive and its text."""
+    """Each file of a package and of those in it, some left out: its name in the archive and its text."""
     for entry in package.iterdir():
         name = f"{place}/{entry.name}"
         if entry.name in ("__pycache__", *without):
             continue
-        if entry.name.endswith(".py"):
+        if entry.name.endswith(KINDS):
             yield name, entry.read_text("utf-8")
         elif entry.is_dir():
             yield from _sources(entry, name)

@@ -22,10 +22,12 @@ from bramble.fleet.ssh.files import BROKEN, SshFiles, broke
 from bramble.fleet.ssh.link import SILENCE_S
 from bramble.fleet.ssh.login import log_in
 from bramble.fleet.ssh.watch import Watch
+from bramble.fleet.ssh.words import words
 from bramble.fleet.types import Board, Done
 
 PIECE = 1 << 16
 WINDOW_S = 0.01
+FORBIDDEN = 1  # RFC 4254: administratively prohibited
 
 
 class SshConnection:
@@ -143,6 +145,24 @@ class SshConnection:
     def rename(self, source: str, target: str) -> None:
         """Move a file over what is there in one step."""
         self._files.rename(source, target)
+
+    def dial(self, host: str, port: int) -> paramiko.Channel:
+        """A stream to an address as the board sees it: loopback there is the board's own. Raises UnreachableError."""
+        try:
+            return self._link.transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=CONNECT_S)
+        except paramiko.ChannelException as error:
+            refused = error.code == FORBIDDEN
+            raise UnreachableError(
+                f"{self._board.name}: {host}:{port} cannot be reached through SSH: {words(error)}",
+                "its SSH server must allow forwarding (AllowTcpForwarding)" if refused else "does it run there still?",
+            ) from error
+        except (*BROKEN, OSError) as error:
+            raise broke(self._board, error) from error
+
+    def lives(self, seconds: float) -> bool:
+        """Whether the link is still there after so long, at most."""
+        self._link.transport.join(seconds)
+        return self._link.transport.is_active()
 
     def close(self) -> None:
         """Log out."""
