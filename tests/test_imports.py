@@ -19,6 +19,7 @@ INSIDE_FUNCTIONS = {
 HEAVY = {"keras", "tensorflow"}
 
 
+@pytest.mark.slow
 def test_what_is_optional_or_heavy_is_imported_where_it_is_used() -> None:
     """Pillow, TensorFlow, TFLite runtimes and matplotlib are imported inside functions only."""
     breaches = [

@@ -114,7 +114,7 @@ HOST_FLOORS = (
     "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
     "bramble.fleet.camera.words bramble.fleet.connect bramble.fleet.setup.setup bramble.fleet.ssh.tunnel "
     "bramble.quantization.islands bramble.quantization.ranges",
-    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.doctor.so_far bramble.fleet.view "
+    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.doctor.so_far bramble.fleet.camera.view "
     "bramble.quantization.export bramble.quantization.taps",
     "bramble.cli.known bramble.doctor.examine bramble.quantization.adaround bramble.quantization.bias_correction",
     "bramble.cli.bench bramble.cli.camera bramble.cli.camera_view bramble.cli.probe bramble.cli.push "

@@ -35,7 +35,7 @@ class CameraAsk:
     page ("": none). The answers are lines: one a frame where ``tell`` is "frames", one an event where it is "events",
     none where it is "nothing". A live frame older than ``deadline_ms`` when its turn comes is not looked at.
     ``page_token`` is the file of the page's token ("": <root>/camera/<name>.token, on other addresses than loopback).
-    ``cpu`` is the share of all cores' time that the loop may use (0..1; None: no limit).
+    ``cpu`` is the share of one core's time that the loop may use (0.5: half of it, 2: two cores; None: no limit).
     """
 
     bundle: str
@@ -165,7 +165,7 @@ class SustainedStatus:
     """How the board bears the loop. ``rate`` is the share of its full rate that it goes at, ``why`` what lowers it.
 
     ``why`` is "heat", "cpu" or "" (nothing). ``temp_c`` is now, ``limit_c`` where the board throttles, ``throttled``
-    whether it does. ``cpu`` is the share of all cores' time that the loop used lately. Of the bytes that it gave to the
+    whether it does. ``cpu`` is the share of one core's time that the loop used lately. Of the bytes that it gave to the
     storage ``written_bytes`` are all, ``day_bytes`` those of the last 24 hours; it may give ``day_budget_bytes`` a day.
     None where the board does not say.
     """

@@ -94,6 +94,7 @@ def test_estimated_energy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert asked == [0.5]
 
 
+@pytest.mark.slow
 def test_the_runtime_is_no_part_of_the_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is first read after the runtime was imported, and the import's time is not the loading's."""
     order: list[str] = []

@@ -114,6 +114,7 @@ def test_a_lock_that_cannot_be_written() -> None:
         pytest.fail("it was held")
 
 
+@pytest.mark.slow
 def test_the_agent_refuses_a_second_bench(tmp_path: Path) -> None:
     """Through the agent: with a root a held board is busy, before the bundle is even looked at; without, it runs."""
     root = tmp_path / "root"

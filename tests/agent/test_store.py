@@ -63,6 +63,7 @@ def test_folder_in_a_files_place(tmp_path: Path) -> None:
     assert bring(tmp_path, [DATA]).missing == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0, 1, 7, 499, 998, 999])
 def test_cut_and_gone_on_with(cut: int, tmp_path: Path) -> None:
     """An upload that ends early keeps what came, to the byte; the next sends only the rest."""

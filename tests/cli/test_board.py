@@ -106,6 +106,7 @@ def test_push(pi: str, bundle: Path, home: Path, tmp_path: Path) -> None:
     assert (home / "far away/current").resolve() == Path(first["release"])
 
 
+@pytest.mark.slow
 def test_verify(pi: str, bundle: Path, tmp_path: Path) -> None:
     """Two boards are asked, one after the other, and both agree."""
     told = json.loads(run("verify", bundle, pi, "local", "--json", cwd=tmp_path))

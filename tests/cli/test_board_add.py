@@ -27,6 +27,7 @@ def add(server: Server, *words: str) -> list[str]:
     return ["board", "add", "garden", address, "--key", str(server.user_key), "--python", sys.executable, *words]
 
 
+@pytest.mark.slow
 def test_add_with_the_right_fingerprint(server: Server, home: Path, tmp_path: Path) -> None:
     """With the right fingerprint nobody is asked: the host key is pinned, and the board answers a probe."""
     told = json.loads(run(*add(server, "--fingerprint", server.fingerprint(), "--json"), cwd=tmp_path))

@@ -22,6 +22,7 @@ def boards(home: Path) -> None:
         save_board(Board(name, "192.0.2.7", "pi"))
 
 
+@pytest.mark.slow
 def test_tags(work: Path) -> None:
     """A board is tagged, the list shows it in table and JSON, and a tag is taken away again."""
     assert bramble("board", "tag", "pi1", "kitchen", "pi4", cwd=work).stdout == "pi1: kitchen pi4\n"

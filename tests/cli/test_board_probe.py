@@ -51,6 +51,7 @@ def test_probe_of_several(pi: str, server: Server, home: Path, tmp_path: Path) -
     assert told[pi]["facts"]["machine"] == platform.machine()
 
 
+@pytest.mark.slow
 def test_probe_without_python(pi: str, home: Path, tmp_path: Path) -> None:
     """A board whose Python is not there is looked at all the same: named in the findings, without the agent's facts."""
     inventory = home / "boards.toml"
@@ -62,6 +63,7 @@ def test_probe_without_python(pi: str, home: Path, tmp_path: Path) -> None:
     assert "/no/such/python3" in run("board", "probe", pi, cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_probe_by_address(pi: str, server: Server, tmp_path: Path) -> None:
     """A board is probed by its address too; one that nobody pinned is refused with the command that adds it."""
     told = run("board", "probe", f"{server.user}@127.0.0.1:{server.port}", cwd=tmp_path)
@@ -70,6 +72,7 @@ def test_probe_by_address(pi: str, server: Server, tmp_path: Path) -> None:
     assert f"bramble board add 127.0.0.1 other@127.0.0.1:{server.port} --fingerprint {server.fingerprint()}" in told
 
 
+@pytest.mark.slow
 def test_probe_tells_what_is_current(pi: str, tmp_path: Path) -> None:
     """A probe shows the current and the previous release by name and short digest, in words and as data."""
     bundle = make_bundle(tmp_path / "bundle")

@@ -74,6 +74,23 @@ def test_ctrl_c(board: str, released: Path, home: Path) -> None:
     assert not (root / "camera" / "camera.sock").exists()
 
 
+def test_a_page_and_a_share_of_the_processor(released: Path) -> None:
+    """Both reach the loop: it has a page at the address asked for, and knows its limit."""
+    options = ("--source", "synthetic:?fps=20", "--page", "127.0.0.1:0", "--cpu", "50", "--json")
+    with running("run", "local", *options, cwd=released) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        told = bramble("camera", "status", "local", "--json", cwd=released)
+        loop = json.loads(told.stdout)["loop"]
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=60)
+    host, _, port = loop["page"].partition(":")
+    assert (host, int(port) > 0) == ("127.0.0.1", True)
+    refused = bramble("camera", "run", "local", "--source", "synthetic:", "--page", "80", "--once", cwd=released)
+    assert refused.returncode != 0
+    assert "is no address for a page" in refused.stderr
+
+
 @pytest.mark.slow
 def test_on_a_terminal(released: Path) -> None:
     """One line, drawn anew for each frame."""

@@ -140,6 +140,7 @@ def test_unknown_profile_is_told_before_training(work: Path) -> None:
     assert not (work / "runs").exists()
 
 
+@pytest.mark.slow
 def test_push_names_the_release(work: Path) -> None:
     """The first push sends, the second finds it there; both name the release by the bundle's digest."""
     digest = bundle_digest(make_bundle(work / "bundle"))
@@ -151,6 +152,7 @@ def test_push_names_the_release(work: Path) -> None:
     assert told == f"local: release {digest[:12]} is current (was there already)\n"
 
 
+@pytest.mark.slow
 def test_push_of_wrong_answers(work: Path, wrong: Path, home: Path) -> None:
     """A bundle whose answers differ on the board exits with 3 and is not made current."""
     done = bramble("push", "wrong", cwd=work)
@@ -160,6 +162,7 @@ def test_push_of_wrong_answers(work: Path, wrong: Path, home: Path) -> None:
     assert not (home / "local-board" / "current").exists()
 
 
+@pytest.mark.slow
 def test_folder_of_runs(work: Path, failed: Failed) -> None:
     """The folder of a recipe's runs, and a recipe's name, get the bundles that are there, newest first."""
     for age, key in ((20, "aaaa"), (10, "bbbb")):
@@ -174,6 +177,7 @@ def test_folder_of_runs(work: Path, failed: Failed) -> None:
     assert newest_first in said
 
 
+@pytest.mark.slow
 def test_verify_tells_how_far_answers_are_off(work: Path, wrong: Path) -> None:
     """Right answers exit with 0, wrong ones with 3 and by how much; as JSON too."""
     make_bundle(work / "right")

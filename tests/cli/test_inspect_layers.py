@@ -18,6 +18,7 @@ def folder(runs: Path, one_epoch: Run) -> Path:
     return runs / one_epoch.built.folder.relative_to(one_epoch.runs)
 
 
+@pytest.mark.slow
 def test_a_run_is_examined_by_its_own_data(work: Path, folder: Path) -> None:
     """Rows by the layers' names in Keras, shares and decibels as JSON; nothing else on stdout."""
     facts = json.loads(run("inspect", folder, "--layers", "--json", cwd=work))
@@ -32,6 +33,7 @@ def test_a_run_is_examined_by_its_own_data(work: Path, folder: Path) -> None:
     assert facts["advice"]
 
 
+@pytest.mark.slow
 def test_a_run_for_people(work: Path, folder: Path) -> None:
     """The table has a line a layer and ends with what to do."""
     said = run("inspect", folder / "bundle.zip", "--layers", cwd=work)
@@ -49,6 +51,7 @@ def test_audit_is_a_line_of_inspect(work: Path, folder: Path) -> None:
     assert report is None or report["audit"]["kernels"] == 4
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_one_message(work: Path, folder: Path, failed: Failed) -> None:
     """A bare .tflite has no float model beside it."""
     model = folder / "bundle" / "model.tflite"

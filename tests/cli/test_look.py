@@ -51,6 +51,7 @@ def test_models_for_people(work: Path) -> None:
     assert "accuracy 0.9" in line
 
 
+@pytest.mark.slow
 def test_data_at_hand(work: Path) -> None:
     """Digits come with a library; the others are downloaded, or are in a folder that is named; own pictures always."""
     found = parsed("data", "--json", cwd=work)
@@ -118,6 +119,7 @@ def test_inspect_shows_labels_as_they_are(work: Path) -> None:
     assert "[red], [/b], :smile:" in bramble("inspect", "bundle", cwd=work).stdout
 
 
+@pytest.mark.slow
 def test_inspect_a_packed_model(work: Path, failed: Failed) -> None:
     """A packed model shows how each tensor is coded, and --extract writes the plain one; a damaged one is refused."""
     packed = pack(make_model())
@@ -136,6 +138,7 @@ def test_inspect_a_packed_model(work: Path, failed: Failed) -> None:
     failed(bramble("inspect", "tiny.packed", cwd=work), 2)
 
 
+@pytest.mark.slow
 def test_inspect_extracts_a_bundle(work: Path, failed: Failed) -> None:
     """--extract writes all files of a bundle plainly, the model of a packed one too; where it cannot, it says so."""
     bundle = make_bundle(work / "bundle")
@@ -193,6 +196,7 @@ def test_check_says_one_word(work: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "pass\n", "")
 
 
+@pytest.mark.slow
 def test_report_is_shown_again_and_its_page_made_anew(work: Path) -> None:
     """A lost page comes back, the table is printed, and --json prints the report without touching anything."""
     made = written(work / "run", Budget(size_bytes=1))

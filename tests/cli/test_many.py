@@ -108,6 +108,7 @@ def test_canaries_of_a_push(work: Path, roots: dict[str, Path], wrong: Path) -> 
     assert rows(told)["pi2"][-2:] == ["not", "touched"]
 
 
+@pytest.mark.slow
 def test_verify_on_many(work: Path, roots: dict[str, Path], wrong: Path) -> None:
     """Each board's answers have a row; where they differ the exit code is 3."""
     done = bramble("verify", "wrong", "@pis", cwd=work)
@@ -117,6 +118,7 @@ def test_verify_on_many(work: Path, roots: dict[str, Path], wrong: Path) -> None
     assert "3 boards: 3 DIFFER\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_group_of_one_is_told_as_many_are(work: Path, roots: dict[str, Path]) -> None:
     """What a script reads does not depend on how many boards a group holds today."""
     make_bundle(work / "bundle")

@@ -58,6 +58,7 @@ def test_no_terminal(tmp_path: Path, how: str, told: list[str]) -> None:
     assert done.stderr.splitlines() == told
 
 
+@pytest.mark.slow
 def test_terminal(tmp_path: Path) -> None:
     """On a terminal the step stands there with its seconds, and goes away at the end; notes stay."""
     with on_terminal("-W", "error", "-c", script(more="time.sleep(2.5)"), cwd=tmp_path) as terminal:
@@ -80,6 +81,7 @@ def test_ctrl_c(tmp_path: Path, how: str, told: str) -> None:
     assert run(cut, tmp_path).stderr.splitlines()[-1] == STAYS
 
 
+@pytest.mark.slow
 def test_push_shows_its_steps(work: Path) -> None:
     """A push tells what it is at; with --json nothing but the result is said."""
     make_bundle(work / "bundle")

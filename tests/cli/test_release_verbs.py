@@ -40,6 +40,7 @@ def test_rollback_and_back(two: tuple[str, str], tmp_path: Path, home: Path) -> 
     assert current(home) == two[1]
 
 
+@pytest.mark.slow
 def test_rollback_of_several(two: tuple[str, str], tmp_path: Path, home: Path) -> None:
     """Several words make a table with one line a board; one without an earlier release is told and is exit code 2."""
     done = bramble("rollback", "local", "local", cwd=tmp_path)
@@ -60,6 +61,7 @@ def test_nothing_to_go_back_to(tmp_path: Path) -> None:
     assert "→" in done.stderr
 
 
+@pytest.mark.slow
 def test_failing_health_rolls_back(two: tuple[str, str], tmp_path: Path, home: Path) -> None:
     """A release that the check does not like is taken back: exit code 7, and the reason."""
     done = bramble(
@@ -71,6 +73,7 @@ def test_failing_health_rolls_back(two: tuple[str, str], tmp_path: Path, home: P
     assert current(home) == two[1]
 
 
+@pytest.mark.slow
 def test_health_that_is_well(two: tuple[str, str], tmp_path: Path, home: Path) -> None:
     """A check that succeeds lets the release stay."""
     done = bramble("push", "first", "--health", "true", "--health-window", "0.3", cwd=tmp_path)
@@ -78,6 +81,7 @@ def test_health_that_is_well(two: tuple[str, str], tmp_path: Path, home: Path) -
     assert current(home) == two[0]
 
 
+@pytest.mark.slow
 def test_keep_one(two: tuple[str, str], tmp_path: Path, home: Path) -> None:
     """With --keep 1 the current and the previous release stay, older ones go."""
     make_bundle(tmp_path / "third", name="third")

@@ -36,7 +36,7 @@ def test_reproducible() -> None:
 
 @pytest.mark.parametrize("camera", [False, True])
 def test_holds_the_sources_and_nothing_else(camera: bool) -> None:
-    """Every module of the agent (the camera's and its page only in the whole one) is in it, dated as early as can be."""
+    """Every module of the agent (the camera's and its page only in the whole one) is in it, dated early."""
     with zipfile.ZipFile(io.BytesIO(agent_zip(camera).data)) as archive:
         assert archive.testzip() is None
         held = {name: archive.read(name).decode() for name in archive.namelist()}

@@ -46,6 +46,7 @@ def test_a_second_bench_is_refused_by_name(board: Board, bundle: Bundle, root: P
     assert "--wait" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_second_bench_may_wait(board: Board, bundle: Bundle, root: Path) -> None:
     """With time to wait the board is measured as soon as it is free, and says meanwhile who measures."""
     measured = []

@@ -69,6 +69,7 @@ def test_blocks_that_cannot_be_made(connection: Connection) -> None:
     assert connection.run(["echo", "there"], b"", 30).stdout == b"there\n"
 
 
+@pytest.mark.slow
 def test_slow_blocks_and_slow_reader(connection: Connection) -> None:
     """The time counts from the last byte that moved: neither a slow maker of blocks nor a slow reader is given up."""
 

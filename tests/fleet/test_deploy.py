@@ -54,6 +54,7 @@ def test_repeated(board: Board, bundle: Bundle) -> None:
     assert not [event for event in told if isinstance(event, Sent)]
 
 
+@pytest.mark.slow
 @LOCALLY
 def test_measured_alone(board: Board, bundle: Bundle, root: Path) -> None:
     """Measuring does not make a release current."""
@@ -71,6 +72,7 @@ def off(folder: Path) -> Bundle:
     return load_bundle(make_bundle(folder, arrays=golden))
 
 
+@pytest.mark.slow
 def test_answers_that_differ_are_a_result(board: Board, root: Path, tmp_path: Path) -> None:
     """Another answer than the bundle's is no error: it is measured, the result says so, and it is not made current."""
     told: list[Event] = []

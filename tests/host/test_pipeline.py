@@ -89,6 +89,7 @@ def test_a_recipe_that_only_quantizes_trains_nothing(one_epoch: Run) -> None:
         trained(ReadRecipe(only, read.folder), Options(runs=one_epoch.runs), lambda _: None)
 
 
+@pytest.mark.slow
 def test_second_run_needs_no_tensorflow(one_epoch: Run, tmp_path: Path) -> None:
     """A run whose artifacts are there imports neither TensorFlow nor Keras, in a fresh process."""
     words = ["build", RECIPE, "--set", ONE_EPOCH, "--runs", str(one_epoch.runs)]
@@ -157,6 +158,7 @@ def test_fresh_computes_everything_in_place(one_epoch: Run) -> None:
     assert again(one_epoch) == [True, True, True, True]
 
 
+@pytest.mark.slow
 def test_diverged_training_leaves_no_artifact(tmp_path: Path) -> None:
     """A learning rate that makes the loss no number ends with advice and leaves nothing to be found."""
     with pytest.raises(TrainingDiverged, match="in epoch 1"):

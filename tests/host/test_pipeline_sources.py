@@ -70,6 +70,7 @@ def test_changed_own_module_is_trained_again(recipe: Recipe, tmp_path: Path) -> 
     assert found == [False, False, True]
 
 
+@pytest.mark.slow
 def test_keras_file_is_shipped_as_it_is(recipe: Recipe, tmp_path: Path) -> None:
     """Without training, the shipped float32 file scores what Keras itself scores on the digits' last 360."""
     keras.utils.set_random_seed(3)

@@ -91,9 +91,9 @@ def check(ask: CameraAsk) -> None:
         raise BadRequest("an action is there twice", "each does all there is to do")
     if ask.deadline_ms is not None and not (ask.deadline_ms > 0.0 and math.isfinite(ask.deadline_ms)):
         raise BadRequest(f"a deadline of {ask.deadline_ms:g} ms", "milliseconds above 0, or leave it out")
-    if ask.cpu is not None and not 0.0 < ask.cpu <= 1.0:
+    if ask.cpu is not None and not (ask.cpu > 0.0 and math.isfinite(ask.cpu)):
         raise BadRequest(
-            f"a cpu share of {ask.cpu:g}", "of all cores' time, above 0, at most 1; leave it out for no limit"
+            f"a cpu share of {ask.cpu:g}", "of one core's time, above 0 (2: two cores); leave it out for no limit"
         )
     if ask.tell not in TELLS:
         raise BadRequest(f"tell {ask.tell[:80]!r}", f"one of {', '.join(TELLS)}")

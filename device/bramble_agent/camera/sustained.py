@@ -1,7 +1,7 @@
 """A loop that can go on for months: it slows down before the board throttles, keeps to its share of the processor.
 
-Every STEP_S a thread reads the temperature T, and the share c of all cores' time that the loop used; L is where the
-board would throttle. Two shares of the full rate follow, each within LEAST..1; the lower one counts:
+Every STEP_S a thread reads the temperature T, and the share c of one core's time that the loop used (2: two cores); L
+is where the board would throttle. Two shares of the full rate follow, each within LEAST..1; the lower one counts:
 
     heat  r ← 0.8 r         where T > L − 4 °C (the board throttles already: 0.7 r)
           r ← r + 0.05      where T < L − 8 °C; between the two it stays (so it settles and does not swing)
@@ -50,10 +50,10 @@ class Reading:
 class Sustained:
     """``step`` takes one reading after the other and sets the brake; ``status`` may be asked by any thread."""
 
-    def __init__(self, ask: CameraAsk, brake: Brake, limit_c: float, cores: int) -> None:
+    def __init__(self, ask: CameraAsk, brake: Brake, limit_c: float) -> None:
         """Full rate."""
         self._cap, self._budget = ask.cpu, ask.write_bytes_per_day
-        self._brake, self._limit_c, self._cores = brake, limit_c, cores
+        self._brake, self._limit_c = brake, limit_c
         self._heat = self._cpu = 1.0
         self._last: Reading | None = None
         self._written = Written()
@@ -87,7 +87,7 @@ class Sustained:
     def _used(self, now: Reading) -> float | None:
         if self._last is None or now.now_s <= self._last.now_s:
             return None
-        return (now.cpu_s - self._last.cpu_s) / (now.now_s - self._last.now_s) / self._cores
+        return (now.cpu_s - self._last.cpu_s) / (now.now_s - self._last.now_s)
 
 
 def after_heat(rate: float, now: Reading, limit_c: float) -> float:
@@ -113,7 +113,7 @@ def after_use(rate: float, used: float, cap: float) -> float:
 @contextmanager
 def sustaining(ask: CameraAsk, brake: Brake, root: Path = board.ROOT) -> Iterator[Callable[[], SustainedStatus]]:
     """Within, a thread keeps the loop at a rate that the board bears; gives where to ask how it does."""
-    held = Sustained(ask, brake, board.throttles_at_c(root), len(os.sched_getaffinity(0)))
+    held = Sustained(ask, brake, board.throttles_at_c(root))
     over = threading.Event()
 
     def work() -> None:

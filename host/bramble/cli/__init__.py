@@ -54,6 +54,7 @@ def _register() -> None:
         build,
         camera,
         camera_service,
+        camera_view,
         deploy,
         init,
         inspect,
@@ -71,6 +72,7 @@ def _register() -> None:
     app.add_typer(board.app, name="board")
     service = camera_service
     _add(service.start, service.stop, service.status, service.logs, service.swap, to=camera.app)
+    _add(camera_view.view, to=camera.app)
     _add(push.push, rollback.rollback, verify.verify, bench.bench, deploy.deploy, look.report, look.check, look.schema)
     app.add_typer(camera.app, name="camera")
 

@@ -41,6 +41,8 @@ def run(
     hold: camera.Hold = 1,
     deadline: camera.Deadline = None,
     threads: options.Threads = 1,
+    cpu: camera.Cpu = 0,
+    page: camera.Page = "off",
     name: camera.Name = "camera",
     supervise: Annotated[
         bool, typer.Option("--supervise", help="Start it anew when it fails, as a service would; without systemd.")
@@ -58,9 +60,8 @@ def run(
     from bramble.fleet.camera.words import end_words
     from bramble.fleet.connect import connect
 
-    wanted = asked(
-        source, name, on, threshold, fps, every, motion, smooth, hold, deadline, threads, 1 if once else frames
-    )
+    wanted = asked(source, name, on, threshold, fps, every, motion, smooth, hold, deadline, threads, cpu, page)
+    wanted = replace(wanted, frames=1 if once else frames)
     with connect(known := known_board(board)) as connection, ended_by_ctrl_c() as over, showing(json) as show_line:
         place = look(connection, known)
         need_release(place, known)
@@ -84,7 +85,8 @@ def asked(
     hold: int,
     deadline: float | None,
     threads: int,
-    frames: int | None = None,
+    cpu: int,
+    page: str,
 ) -> CameraAsk:
     """What the loop is asked for, but for the board's places."""
     from bramble.fleet.camera.request import thresholds
@@ -98,13 +100,14 @@ def asked(
         source=source,
         name=name,
         threads=threads,
-        frames=frames,
         fps=fps,
         every=every,
         motion=motion,
         decide=decide,
         actions=tuple(on or ()),
         deadline_ms=deadline,
+        cpu=cpu / 100 if cpu else None,
+        page="" if page == "off" else page,
     )
 
 

@@ -39,6 +39,14 @@ Smooth = Annotated[
 Hold = Annotated[
     int, typer.Option("--hold", min=1, metavar="N", help="A label is seen or gone after N frames running.")
 ]
+Cpu = Annotated[
+    int,
+    typer.Option("--cpu", min=0, metavar="PERCENT", help="Of one core, at most: it looks less often. 0: no cap."),
+]
+Page = Annotated[
+    str,
+    typer.Option("--page", metavar="HOST:PORT", help="Where on the board its live page is; port 0 is any; or off."),
+]
 Deadline = Annotated[
     float | None,
     typer.Option("--deadline", min=0.001, metavar="MS", help="Do not look at live frames older than this."),

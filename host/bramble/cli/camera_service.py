@@ -30,7 +30,8 @@ def start(
     threads: options.Threads = 1,
     system: Annotated[bool, typer.Option("--system", help="A service of the system, not of the user.")] = False,
     memory: Annotated[str, typer.Option("--memory", metavar="SIZE|SHARE%", help="The most memory it may use.")] = "50%",
-    cpu: Annotated[int, typer.Option("--cpu", min=0, metavar="PERCENT", help="Of one core, at most; 0: no cap.")] = 0,
+    cpu: camera.Cpu = 0,
+    page: camera.Page = "127.0.0.1:0",
     name: camera.Name = "camera",
     json: options.Json = False,
 ) -> None:
@@ -44,7 +45,7 @@ def start(
     from bramble.fleet.camera.start import start as install
     from bramble.fleet.connect import connect
 
-    wanted = asked(source, name, on, threshold, fps, every, motion, smooth, hold, deadline, threads)
+    wanted = asked(source, name, on, threshold, fps, every, motion, smooth, hold, deadline, threads, cpu, page)
     how = How(system, check_memory(memory), cpu)
     known = known_board(board)
     with at_work(board, Show(quiet=json)) as on_event, connect(known) as connection:

@@ -6,20 +6,15 @@ from typing import Annotated
 
 import typer
 
-from bramble.cli import options
+from bramble.cli import camera_options as camera
 from bramble.cli.known import known_board
 
 LOOK_S = 1.0
 
 
 def view(
-    board: Annotated[
-        str,
-        typer.Argument(
-            help="A board: its name or user@host; local is this machine.", autocompletion=options.complete_boards
-        ),
-    ],
-    name: Annotated[str, typer.Option("--name", help="The loop's name, where a board has several.")] = "camera",
+    board: camera.BoardName,
+    name: camera.Name = "camera",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65_535, help="Of this machine, where the page is; 0 is any.")
     ] = 0,
@@ -29,7 +24,7 @@ def view(
 
     The page stays on the board's loopback: nobody else on the network can see it.
     """
-    from bramble.fleet.view import viewing
+    from bramble.fleet.camera.view import viewing
 
     with viewing(known_board(board), name, port) as seen:
         typer.echo(seen.url)

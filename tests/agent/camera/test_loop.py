@@ -344,7 +344,7 @@ def test_a_swap_to_another_task_is_refused(bundle: str, tmp_path: Path) -> None:
         ({"motion": 1.5}, "motion 1.5"),
         ({"deadline_ms": -1.0}, "a deadline of -1 ms"),
         ({"tell": "all"}, "tell 'all'"),
-        ({"page": "127.0.0.1:8080"}, "no live page yet"),
+        ({"page": "8080"}, "is no address for a page"),
         ({"name": "../door"}, "cannot be called '../door'"),
         ({"decide": Decide(thresholds={"lion": 0.5})}, "'lion', which is no label"),
         ({"threads": 0}, "0 threads"),

@@ -57,6 +57,7 @@ def test_this_machine(shell: list[str], tmp_path: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_python_of_this_machine(tmp_path: Path) -> None:
     """The Python that runs the tests comes first, with what is installed there."""
     import numpy as np
@@ -71,6 +72,7 @@ def test_python_of_this_machine(tmp_path: Path) -> None:
     assert first.bits == 64
 
 
+@pytest.mark.slow
 def test_local_and_over_ssh(connection: Connection) -> None:
     """A real OpenSSH server's session tells the same as a process of our own, whatever the folder's name."""
     told = survey(connection, pythons=[sys.executable])

@@ -118,6 +118,7 @@ def test_not_switched_to(connection: Connection, board: Board, bundle: Bundle, o
     assert linked(root) == (bundle.digest, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [flip_at(1000), cut_after(1500)])
 def test_damage_on_the_way(
     connection: Connection, board: Board, bundle: Bundle, other: Bundle, root: Path, change: Callable[[Any], Any]
@@ -166,6 +167,7 @@ def test_roots_with_odd_names(board: Board, bundle: Bundle, tmp_path: Path) -> N
     assert (Path(pushed.release) / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_rollback(connection: Connection, board: Board, bundle: Bundle, other: Bundle, root: Path) -> None:
     """The release before becomes current after it gave its answers; twice is back; without one it says so."""
     for _ in range(2):

@@ -98,6 +98,7 @@ def test_patched(connection: Connection, board: Board, root: Path) -> None:
     assert blobs(root) == {LARGE, new.read()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [0, 2999, 3000, 300_000, 602_999])
 def test_cut_and_gone_on_with(connection: Connection, board: Board, root: Path, cut: int) -> None:
     """An upload that breaks is an error that says what to do; the next sends the rest, to the byte."""
@@ -132,6 +133,7 @@ def test_mostly_there_as_it_is(connection: Connection, board: Board) -> None:
     assert bring(connection, board, new, olds={new.sha256: old}) == 10_000
 
 
+@pytest.mark.slow
 @LOCALLY
 @pytest.mark.parametrize("where", [0, 2999, 3000, 300_000, 602_999])
 def test_damage_on_the_way(connection: Connection, board: Board, root: Path, where: int) -> None:
@@ -179,6 +181,7 @@ def test_real_cut(server: Server, root: Path) -> None:
     assert blobs(root) == {source.read()}
 
 
+@pytest.mark.slow
 def test_two_at_once(connection: Connection, board: Board, root: Path) -> None:
     """Another host that brings the same file now does not mix with ours: both end well."""
     source = source_of(LARGE)

@@ -39,6 +39,7 @@ def chosen(survey: Survey, folder: Path, runtime: str = "") -> tuple[Choice, lis
     return choice, [event.text for event in events if isinstance(event, Note)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("libc", "expected"),
     [
@@ -67,6 +68,7 @@ def test_the_numpy_of_the_board(folder: Path) -> None:
     assert [wheel.name for wheel in choice.wheels] == ["ai-edge-litert"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pillow", "sent"), [("", True), ("8.1.2", True), ("9.1.0", False), ("unknown", False)])
 def test_pillow(folder: Path, pillow: str, sent: bool) -> None:
     """Pillow comes along where the board's Python has none that serves; an environment's own is not seen in ours."""
@@ -126,6 +128,7 @@ def test_no_python_at_all(folder: Path) -> None:
     assert "apt install python3" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_folder_without_numpy(folder: Path) -> None:
     """A folder that lacks NumPy, which the board lacks too, is refused by that name."""
     (folder / NUMPY).unlink()
@@ -146,6 +149,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
         chosen(board(python("3.11.2")), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_folder_with_numpy_2_only(folder: Path) -> None:
     """Rather NumPy 1 beside Debian's packages of Python 3.11; NumPy 2 where there is no other; never for tflite."""
     (folder / NUMPY).unlink()

@@ -231,6 +231,7 @@ def test_board_with_an_old_glibc(ssh_board: Board, wheels: Path, root: Path) -> 
     assert blank(root)
 
 
+@pytest.mark.slow
 def test_not_enough_space(ssh_board: Board, wheels: Path, root: Path) -> None:
     """A board without room for it is refused before anything is sent, with both figures."""
     with connect(ssh_board) as connection:

@@ -89,6 +89,7 @@ def test_the_cache_serves_without_a_network(index: Index, monkeypatch: pytest.Mo
     assert fetch("ai-edge-litert==2.3.0", PI) == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["one bit", "cut", "no digest", "no wheel"])
 def test_a_damaged_cache_is_mended(index: Index, home: Path, damage: str) -> None:
     """A cached wheel that lost a bit, its end, its digest or itself is fetched anew."""

@@ -94,7 +94,7 @@ ALL = [run_stdin, run_blocks, run_output, put]
 
 @pytest.mark.parametrize("work", ALL)
 @pytest.mark.parametrize("fault", ["stall", "cut"])
-@pytest.mark.parametrize("at", [20, pytest.param(40_000, marks=pytest.mark.slow), 5_000_000])
+@pytest.mark.parametrize("at", [20, *(pytest.param(at, marks=pytest.mark.slow) for at in (40_000, 5_000_000))])
 def test_fault_in_the_middle(far: Board, line: Proxy, big: Path, root: Path, work: Work, fault: str, at: int) -> None:
     """A link that stalls or breaks while much is moved is unreachable, soon; the same work then succeeds."""
     with connect(far) as connection:
@@ -108,6 +108,7 @@ def test_fault_in_the_middle(far: Board, line: Proxy, big: Path, root: Path, wor
         assert (root / "put").read_bytes() == big.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [0, 100, 600])
 def test_stall_of_small_work(far: Board, line: Proxy, at: int) -> None:
     """A rename ends too."""
@@ -125,6 +126,7 @@ def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "SILENCE_S", 2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_silence")
 def test_silent_link(far: Board, line: Proxy) -> None:
     """A link that takes everything and gives nothing is found dead long before the command's own time is over."""
@@ -135,6 +137,7 @@ def test_silent_link(far: Board, line: Proxy) -> None:
     assert "power" in caught.value.hint
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_silence")
 def test_long_work_is_no_silence(far: Board) -> None:
     """A command that says nothing for longer than that is waited for: its server answers."""
@@ -142,6 +145,7 @@ def test_long_work_is_no_silence(far: Board) -> None:
         assert connection.run(["sh", "-c", "sleep 5; echo there"], b"", 60.0).stdout == b"there\n"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_silence")
 def test_question_on_a_silent_link(far: Board, line: Proxy) -> None:
     """What was asked for is named, and what is current on the board now."""
@@ -158,6 +162,7 @@ def test_question_on_a_silent_link(far: Board, line: Proxy) -> None:
         assert caught.value.hint.endswith("`bramble board probe pi` shows which")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("at", "what"), [(0, "answer the greeting"), (1100, "finish the handshake")])
 def test_server_that_hangs_at_the_door(far: Board, line: Proxy, at: int, what: str) -> None:
     """A server that accepts and says nothing is told in plain words."""
@@ -238,6 +243,7 @@ def test_slow_line(far: Board, line: Proxy, tmp_path: Path, root: Path, work: Wo
         assert connection.run(["true"], b"", 10.0).status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [*ALL, lambda connection, big, root: connection.run(["sleep", "60"], b"", 60.0)])
 @pytest.mark.parametrize("stalled", [True, False])
 def test_ctrl_c(

@@ -67,6 +67,7 @@ def test_learns_and_leaves_the_model_alone(digits: Dataset) -> None:
     assert made.audit.simulation_max_lsb < 3
 
 
+@pytest.mark.slow
 def test_ranges_are_trained_and_norms_settle(digits: Dataset) -> None:
     """Steps of activations move; with settle = 1 the statistics of norms do not, their scale and shift do."""
     model = normed()
@@ -90,6 +91,7 @@ def test_ranges_are_trained_and_norms_settle(digits: Dataset) -> None:
         assert {type(norm) for norm in norms} == {layers.BatchNormalization}
 
 
+@pytest.mark.slow
 def test_zeros_stay_zeros(trained: keras.Model, digits: Dataset) -> None:
     """What a pruning removed is 0 in the file too; no other weight is taken for pruned because it rounds to 0."""
     model = copied(trained)
@@ -116,6 +118,7 @@ def test_small_weights_are_not_taken_for_pruned(trained: keras.Model, digits: Da
     assert not [event for event in told if "zeros" in getattr(event, "text", "")]
 
 
+@pytest.mark.slow
 def test_clusters_stay_clusters(trained: keras.Model, digits: Dataset) -> None:
     """A kernel of 8 values has at most 8 integers afterwards, the same weights together, and they have learnt."""
     model = copied(trained)
@@ -142,6 +145,7 @@ def test_clusters_stay_clusters(trained: keras.Model, digits: Dataset) -> None:
     assert any((start[name] != ready.tied[name]).any() for name in start)
 
 
+@pytest.mark.slow
 def test_shared_values_are_held_once(trained: keras.Model, digits: Dataset) -> None:
     """The stage holds them itself, so the training loop does not too: gradients would be summed twice over."""
     model = copied(trained)
@@ -175,6 +179,7 @@ def test_teacher_teaches(trained: keras.Model, digits: Dataset) -> None:
     assert np.mean(ours == theirs) > 0.95
 
 
+@pytest.mark.slow
 def test_stage_with_its_own_teacher(trained: keras.Model, digits: Dataset, tmp_path: Path) -> None:
     """The stage hands aware its teacher; the facts hold the audit, the float file is that of the model before."""
     facts = run_stage(how(epochs=1, teacher="self"), trained, trained, quiet(few(digits, 256)), tmp_path)

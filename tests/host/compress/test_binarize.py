@@ -106,6 +106,7 @@ def test_square_hinge_by_hand() -> None:
         assert float(SquareHinge()(labels, logits)) == pytest.approx((first + second) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"rule": "stochastic", "loss": "square-hinge"}, {"rule": "ternary"}], ids=str)
 def test_training_learns_and_leaves_few_values(digits: Dataset, changes: dict[str, str]) -> None:
     """Twelve epochs from nothing: ±a by Glorot (ternary its own) in every kernel, and the digits are learnt."""
@@ -122,6 +123,7 @@ def test_training_learns_and_leaves_few_values(digits: Dataset, changes: dict[st
     assert all(layer.kernel.constraint is None and type(layer) is layers.Dense for layer in prunable(made))
 
 
+@pytest.mark.slow
 def test_kept_layers_and_scale(digits: Dataset) -> None:
     """The first and the last stay real and learn; ±1 on request; it is told."""
     events: list[Event] = []
@@ -147,6 +149,7 @@ def test_zeros_and_shared_values_of_before_stay(digits: Dataset) -> None:
     assert np.any(made["fc2"] != before["fc2"])
 
 
+@pytest.mark.slow
 def test_norms_are_measured_anew(digits: Dataset) -> None:
     """After training the mean of what reaches the last norm is the norm's own; without reestimate it is not."""
     gaps = []

@@ -76,6 +76,7 @@ def test_zeros_are_weights_like_others_on_request(sparse: keras.Model, digits: D
     assert all(len(np.unique(kernel)) == 8 for kernel in made.values())
 
 
+@pytest.mark.slow
 def test_training_moves_values_and_nothing_else(sparse: keras.Model, trained: keras.Model, digits: Dataset) -> None:
     """Two epochs with a teacher: the same weights share, the zeros are the same, and the model got better."""
     coarse = how(clusters=6)

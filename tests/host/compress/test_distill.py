@@ -32,6 +32,7 @@ def student() -> keras.Model:
     return keras.Model(pixels, layers.Dense(10, name="out")(layers.Flatten()(pixels)), name="student")
 
 
+@pytest.mark.slow
 def test_student_comes_to_agree_with_its_teacher(trained: keras.Model, digits: Dataset) -> None:
     """With alpha = 1 and labels that are all wrong, answers on writers never seen become the teacher's.
 
@@ -49,6 +50,7 @@ def test_student_comes_to_agree_with_its_teacher(trained: keras.Model, digits: D
     assert all(np.array_equal(a, b) for a, b in zip(before, trained.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_seed_decides_the_weights(trained: keras.Model, digits: Dataset) -> None:
     """Twice the same student, seed and teacher give the same weights to the bit, hints included."""
     data = Dataset(digits.labels, digits.train.take(np.arange(128)), digits.held_out, digits.test)

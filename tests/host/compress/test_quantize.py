@@ -197,6 +197,7 @@ def test_model_that_does_not_run_is_caught(
 REPAIRS: dict[str, Any] = {"equalize": True, "correct_bias": True, "rounding": "adaround"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repairs", [*([name] for name in REPAIRS), list(REPAIRS)])
 def test_repaired_models_are_as_sound(
     trained: keras.Model, digits: Dataset, monkeypatch: pytest.MonkeyPatch, repairs: list[str]
@@ -234,6 +235,7 @@ def test_repairs_beside_shared_values_and_a_kept_layer(
     assert len(np.unique(mine.value)) == len(np.unique(np.round(kernel / step)))
 
 
+@pytest.mark.slow
 def test_corrected_biases_reach_the_file(trained: keras.Model, digits: Dataset) -> None:
     """On the calibration pictures, the file's mean logits are nearer to the float model's than without."""
     work = quiet(digits)

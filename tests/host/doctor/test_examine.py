@@ -34,6 +34,7 @@ def examined(integer: bytes, floating: bytes) -> Examined:
     return examine(integer, floating, shown(), RGB8, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SAME_PARTS)
 def test_every_operator_finds_its_twin(kind: str) -> None:
     """In graphs that both converters leave alone, all operators are paired, kernels with their own."""
@@ -55,6 +56,7 @@ def test_walk_goes_on_behind_parts_without_a_twin() -> None:
     assert found == [node.name for node in integer.nodes if node.name in WEIGHTED]
 
 
+@pytest.mark.slow
 def test_other_architecture_and_other_weights() -> None:
     """A float model of other layers, other weights, other inputs or one layer more is refused, each in a sentence."""
     integer = read_graph(files(around(BODIES["residual"]))[0])
@@ -128,6 +130,7 @@ def row_of(found: Examined, name: str) -> Layer:
     return next(row for row in found.layers if row.name == f"{name}_1")
 
 
+@pytest.mark.slow
 def test_clipped_layer_is_found(trained: keras.Model, digits: Dataset) -> None:
     """The hidden layer's range cut to a twentieth: its mass is clipped, and predictions turn behind it, not before."""
     name = trained.layers[-3].name
@@ -151,6 +154,7 @@ def test_dead_layer_is_found(trained: keras.Model, digits: Dataset) -> None:
     assert sick.worst == row.name
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_the_file() -> None:
     """A kernel's decibels are those of rounding it by max/127 a channel, in numpy; its levels are counted."""
     model = around(BODIES["residual"])

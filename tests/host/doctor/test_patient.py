@@ -50,6 +50,7 @@ def admitted(thing: Path, given: Given = Given()) -> Patient:  # noqa: B008 - it
     return patient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["", "bundle", "bundle.zip"])
 def test_a_run_has_all_that_is_needed(folder: Path, part: str) -> None:
     """By its folder, its bundle or its zip: recipe, Keras model with the layers' names, the held-out pictures."""
@@ -105,6 +106,7 @@ def test_damaged_pictures_are_told_and_skipped(folder: Path, tmp_path: Path) -> 
     assert "bad.png" in told[0]
 
 
+@pytest.mark.slow
 def test_pictures_that_are_missing(folder: Path, tmp_path: Path) -> None:
     """No folder, an empty one, too few."""
     (tmp_path / "empty").mkdir()

@@ -35,6 +35,7 @@ def found(patient: Patient) -> Examined:
     return examine(patient.integer, patient.floating, patient.work.data.held_out.pixels, GRAY8, patient.names)
 
 
+@pytest.mark.slow
 def test_range_that_one_picture_spoiled_is_found_and_mended(patient: Patient, found: Examined) -> None:
     """Hidden values have a handful of steps; percentiles bring the predictions back, and that is what is advised."""
     hidden = next(row for row in found.layers if row.name == "hidden")
@@ -58,6 +59,7 @@ def test_range_that_one_picture_spoiled_is_found_and_mended(patient: Patient, fo
     assert f"in place of {found.agreement:.2%}" in said
 
 
+@pytest.mark.slow
 def test_mended_and_broken_are_counted_against_the_shipped_file(patient: Patient, found: Examined) -> None:
     """Mended less broken is what agreement grew by."""
     pictures = patient.work.data.held_out.pixels

@@ -76,6 +76,7 @@ def test_half_of_everything(name: str) -> None:
     assert not np.allclose(smaller(pictures), model(pictures), rtol=0.01)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_any_removable_groups(data: st.DataObject) -> None:

@@ -178,6 +178,7 @@ def test_ramp_from_a_sparser_start() -> None:
     assert [density_at(done, 0.1, "cubic", 0.5) for done in (0.0, 0.5, 1.0)] == pytest.approx([0.5, 0.15, 0.1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "every", "told"),
     [(10, 3, [0.0, 0.3, 0.6, 0.9, 1.0]), (4, 1, [0.0, 0.25, 0.5, 0.75, 1.0]), (0, 5, [0.0, 1.0]), (20, 8, [0.0, 0.4])],

@@ -52,6 +52,7 @@ def put(model: bytes, piece: Piece, content: NDArray[np.int8]) -> bytes:
     return model[: piece.offset] + content.astype(np.int8).tobytes() + model[piece.offset + piece.size :]
 
 
+@pytest.mark.slow
 def test_a_whole_dense_model() -> None:
     """A small int8 net comes back bit for bit, smaller than deflate makes it; its scales of biases are not stored."""
     model = record(opened(DIGITS)).model
@@ -117,6 +118,7 @@ def test_levels_are_none_of_ours_where_weights_are_many() -> None:
     assert shared_levels(values(DIGITS, piece), 0, None) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [0, KERAS])
 def test_hashed_layers_are_their_values_alone(order: int) -> None:
     """A layer of HashedNets with 64 values takes these, given its seed; another seed finds nothing, and packs well."""
@@ -136,6 +138,7 @@ def test_hashed_layers_are_their_values_alone(order: int) -> None:
     assert unpack(other) == model
 
 
+@pytest.mark.slow
 def test_binary_and_ternary_weights_take_one_bit_and_log2_of_3(monkeypatch: pytest.MonkeyPatch) -> None:
     """±127 by chance takes a bit a weight, {-127, 0, 127} 1.585, in a small buffer and in one decoded by NumPy."""
     piece = largest(DIGITS)
@@ -172,6 +175,7 @@ def test_large_buffers_are_planes() -> None:
     assert sum(map(len, found.tail)) < 0.87 * len(floats)
 
 
+@pytest.mark.slow
 def test_what_deflate_packs_as_well_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The packed form is given only where it is smaller, and not for what is too large."""
     assert packed_form(DIGITS) == pack(DIGITS)
@@ -256,6 +260,7 @@ def test_damage_is_always_a_refusal(seed: int) -> None:
     assert refused > 550
 
 
+@pytest.mark.slow
 def test_damage_of_a_whole_skeleton_is_a_refusal() -> None:
     """The same 20 times where the skeleton is in the code too, of a model with all kinds of parts."""
     packed, draw = pack(DIGITS), random.Random(9)  # noqa: S311 - repeatable

@@ -53,6 +53,7 @@ def test_a_hand_made_plan() -> None:
     assert lay(plan, 99).between == expected
 
 
+@pytest.mark.slow
 def test_a_file_of_another_layout_has_no_plan() -> None:
     """The converter's own files are laid out otherwise; they pack as well, with a larger skeleton."""
     assert recorded(FOREIGN) is None
@@ -87,6 +88,7 @@ def test_plans_without_sense(plan: bytes, said: str) -> None:
         lay(plan, 4096)
 
 
+@pytest.mark.slow
 def test_damaged_plans_end() -> None:
     """3,000 plans with a few bytes changed are laid down or refused by ValueError or IndexError."""
     found = recorded(ours(FOREIGN))
@@ -103,6 +105,7 @@ def test_damaged_plans_end() -> None:
     assert 1000 < refused < 3000
 
 
+@pytest.mark.slow
 def test_damage_of_a_packed_plan_is_a_refusal() -> None:
     """A packed model with a plan, 40 times damaged in its code."""
     packed, draw = pack(ours(make_model())), random.Random(2)  # noqa: S311 - repeatable

@@ -217,6 +217,7 @@ def test_masked_nets_answer_the_same(name: str) -> None:
     assert same_answers(model).count_params() < model.count_params()
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["tricky", "residual"]))
 def test_any_masks(seed: int, name: str) -> None:

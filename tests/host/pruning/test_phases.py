@@ -76,6 +76,7 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         self.others.append(weights(self.watched, False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regrow", [False, True])
 def test_what_rests_does_not_move(digits: Dataset, regrow: bool) -> None:
     """Two epochs for dense layers and one for the rest, with penalties: each time the others are bit-identical.
@@ -97,6 +98,7 @@ def test_what_rests_does_not_move(digits: Dataset, regrow: bool) -> None:
     assert epochs == [(1, 2), (2, 2), (1, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "left"),
     [

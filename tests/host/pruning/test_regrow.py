@@ -81,6 +81,7 @@ def test_zeros_come_in_the_end() -> None:
     assert type(dense) is layers.Dense
 
 
+@pytest.mark.slow
 def test_a_pruned_weight_comes_back(digits: Dataset) -> None:
     """Two weights for one pixel that is always white, one may stay: the labels say it is the smaller one.
 
@@ -133,6 +134,7 @@ def test_all_weights_learn_and_zeros_remain(watched: tuple[Watch, keras.Model]) 
     assert [type(layer).__module__.partition(".")[0] for layer in model.layers] == ["keras"] * len(model.layers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"criterion": "taylor"}, {"scope": "local"}, {"probabilistic": True}], ids=str)
 def test_other_ways_to_rank_reach_the_density(
     trained: keras.Model, digits: Dataset, settings: dict[str, object]

@@ -58,6 +58,7 @@ def way_gone(tasks: list[Task]) -> float:
     return (nearest - chosen) / (nearest - least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "most"), [(-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0)])
 def test_near_the_best_of_all_roundings(least: float, most: float) -> None:
     """All 2⁶ roundings tried one by one: from nearest to the best it goes two fifths of the way or more.
@@ -75,6 +76,7 @@ def test_floor_or_ceiling() -> None:
     assert chosen[0, :2, 0].tolist() == [7.0, 0.0]
 
 
+@pytest.mark.slow
 def test_answers_of_other_inputs() -> None:
     """Asymmetric: inputs that are 5 % too small are met by other integers than the right ones would be."""
     tasks = [task(seed) for seed in range(10)]
@@ -138,6 +140,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adarounding, "STEPS", 1_000)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("kind", ["residual", "concat", "squeeze-excite", "separable", "transposed"])
 def test_shipped_integers_are_the_chosen_ones(kind: str) -> None:

@@ -89,6 +89,7 @@ def test_its_files_pass_the_audit(trained: keras.Model, digits: Dataset, scheme:
     assert found.agreement > 0.9
 
 
+@pytest.mark.slow
 @installed
 def test_cross_check_of_kernels(trained: keras.Model, digits: Dataset) -> None:
     """Two exporters that know nothing of each other: the same scales, the same integers up to a tie's rounding."""

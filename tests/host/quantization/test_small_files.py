@@ -18,6 +18,7 @@ from ..nets import scrambled
 from .graphs import BODIES, answers, around, exported, pictures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BODIES)
 def test_every_file_has_a_plan(kind: str) -> None:
     """Whatever the graph is: or its packed model would hold the layout byte by byte."""
@@ -35,6 +36,7 @@ def test_scales_of_biases_are_exact_products(kind: str) -> None:
         assert (given * kernel).tolist() == bias.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["residual", "concat"])
 def test_coarse_scales_and_biases(kind: str) -> None:
     """Scales of 8 bits, biases of few; answers as near the simulation's as they always are."""

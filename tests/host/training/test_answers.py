@@ -81,6 +81,7 @@ def run(lesson: Lesson, shift: int) -> tuple[list[NDArray[np.float32]], EpochEnd
     return student.get_weights(), last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0, 1])
 def test_a_student_learns_the_same(shift: int) -> None:
     """Step for step the weights of a student whose teacher looks at every picture; its held-out loss too."""

@@ -144,6 +144,7 @@ def test_alpha_of_zero_is_plain_training() -> None:
         assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(plain, found, strict=True)) == same
 
 
+@pytest.mark.slow
 def test_teacher_sees_the_very_pictures_that_the_student_sees() -> None:
     """Under wild augmentation a pupil that equals its teacher has no loss at all and stays as it is."""
     data, teacher = pictures(), net(2, 5)
@@ -208,6 +209,7 @@ def test_hints_and_attention_by_numpy() -> None:
     assert run(student, lesson, data, how()).loss == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_hints_draw_activations_together() -> None:
     """Trained by a hint alone, the gap of the layers falls below a fifth."""
     data, student, teacher = pictures(), net(2, 5), net(3, 6)
@@ -265,6 +267,7 @@ def test_a_sequential_model_may_teach_and_learn() -> None:
     assert run(net(2, 5), Lesson(copy), data, how()).loss > 0
 
 
+@pytest.mark.slow
 def test_early_stopping_hears_the_teacher() -> None:
     """With alpha = 1 the held-out loss is the teacher's: while it falls, patience is not used up."""
     data, student = pictures(), net(2, 5)

@@ -53,7 +53,7 @@ def _gauges(now: CameraStatus, healthy: bool) -> Iterator[str]:
     yield from _family("rate_ratio", "gauge", "Share of its full rate that it goes at.", [({}, now.sustained.rate)])
     yield from _maybe("fps", "Predictions a second lately.", now.fps)
     yield from _maybe("temperature_celsius", "Of the processor.", now.sustained.temp_c)
-    yield from _maybe("cpu_ratio", "Share of all cores' time that the loop uses.", now.sustained.cpu)
+    yield from _maybe("cpu_cores", "Cores' worth of time that the loop uses.", now.sustained.cpu)
     yield from _maybe("written_day_bytes", "Bytes given to the storage in 24 hours.", now.sustained.day_bytes)
 
 

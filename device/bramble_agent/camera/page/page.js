@@ -121,7 +121,7 @@ function counts() {
   for (const [cause, words] of Object.entries(SKIPS)) if (status.skipped[cause]) rows.push(["skipped: " + words, whole(status.skipped[cause])]);
   const age = status.ages.inference;
   if (age.p95_ms !== null) rows.push(["age, p95", milliseconds(age.p95_ms)]);
-  if (s.cpu !== null) rows.push(["processor, share of all cores", percent(s.cpu)]);
+  if (s.cpu !== null) rows.push(["processor, share of one core", percent(s.cpu)]);
   if (s.day_bytes !== null) rows.push(["written in 24 h", `${bytes(s.day_bytes)} of ${bytes(s.day_budget_bytes)}`]);
   $("counts").replaceChildren(...rows.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]));
 }

@@ -140,6 +140,7 @@ def test_events_and_state() -> None:
     assert first[0] == "home/door"
 
 
+@pytest.mark.slow
 def test_returns_after_the_acknowledgement_only() -> None:
     """No PUBACK: failed after a while, over a new connection the same event again."""
     told: list[tuple[str, bytes]] = []
@@ -337,6 +338,7 @@ def test_hostile_replies(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [one for one in threading.enumerate() if one.name.startswith("mqtt ")]
 
 
+@pytest.mark.slow
 def test_fuzzed_replies(monkeypatch: pytest.MonkeyPatch) -> None:
     """60 conversations with random changes in what the broker says."""
     monkeypatch.setattr(mqtt_session, "CONNECT_S", 0.1)

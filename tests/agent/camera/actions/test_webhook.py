@@ -210,7 +210,7 @@ def test_mistakes(text: str) -> None:
 
 @contextmanager
 def hostile(reply: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that reads something and then does as it likes."""
+    """A server that reads the request (closing on unread bytes would be a reset) and then does as it likes."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -219,7 +219,9 @@ def hostile(reply: Callable[[socket.socket], None]) -> Iterator[str]:
                     connection, _ = listening.accept()
                     with connection, suppress(OSError):
                         connection.settimeout(5.0)
-                        connection.recv(65_536)
+                        got = part = connection.recv(65_536)
+                        while part and not got.endswith(b"}"):
+                            got += (part := connection.recv(65_536))
                         reply(connection)
 
         threading.Thread(target=serve, daemon=True).start()

@@ -97,7 +97,7 @@ def test_metrics_for_prometheus() -> None:
     assert found["dropped_frames_total", (("cause", "late"),)] == 2
     assert found["skipped_frames_total", (("cause", "still"),)] == 0
     assert (found["healthy", ()], found["temperature_celsius", ()], found["rate_ratio", ()]) == (1, 61.5, 0.5)
-    assert (found["written_bytes_total", ()], found["written_day_bytes", ()], found["cpu_ratio", ()]) == (
+    assert (found["written_bytes_total", ()], found["written_day_bytes", ()], found["cpu_cores", ()]) == (
         1000,
         900,
         0.25,

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from bramble.errors import BrambleError, UsageError
+from bramble.fleet.camera.view import viewing
 from bramble.fleet.types import Board
-from bramble.fleet.view import viewing
 from bramble.places import local_board_dir
 from bramble_agent.camera.control import command
 from bramble_agent.camera.loop import run
@@ -29,16 +29,6 @@ from looking import Feed, frame, openers, until
 from making import make_bundle
 from running import environment
 from serving import board_of, serving
-
-VERB = """
-import sys
-import typer
-from bramble.cli.camera_view import view
-from bramble.errors import BrambleError
-app = typer.Typer()
-app.command()(view)
-app()
-"""
 
 
 def endless() -> Iterator[Any]:
@@ -143,7 +133,7 @@ def test_a_port_that_is_taken(board: Board, bundle: str) -> None:
 
 def test_the_verb_prints_the_address_and_ends_with_ctrl_c(tmp_path: Path, bundle: str) -> None:
     """The address is the one line on stdout; Ctrl-C is the usual end, not a failure."""
-    words = [sys.executable, "-c", VERB, "local", "--no-open"]
+    words = [sys.executable, "-m", "bramble", "camera", "view", "local", "--no-open"]
     with loop(local_board_dir(), bundle, "127.0.0.1:0"):
         pipe = subprocess.PIPE
         verb = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment(), cwd=tmp_path)
