@@ -4,7 +4,7 @@ PYTHON_IN = .venv/bin/python
 .PHONY: test slow lint types check lock install
 
 test: install  ## the fast tests, at most 5 minutes
-	$(PYTHON_IN) -m pytest -m "not slow" -n 2 --dist worksteal
+	$(PYTHON_IN) -m pytest -m "not slow" -n 3 --dist worksteal
 
 slow: install  ## the others
 	$(PYTHON_IN) -m pytest -m slow

@@ -36,6 +36,7 @@ def test_zip_with_bytes_changed(tmp_path_factory: pytest.TempPathFactory, data: 
     }
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=400))
 @example(b'{"version": 1, "version": 2}')
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

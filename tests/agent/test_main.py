@@ -80,6 +80,7 @@ def test_verify(packed: bool, tmp_path: Path) -> None:
     assert (got.ok, got.checked, got.max_lsb) == (True, 4, 0)
 
 
+@pytest.mark.slow
 def test_release(tmp_path: Path) -> None:
     """Two releases and a rollback through the process, files on its stdin, its root given with ~ for home."""
     (tmp_path / "sitecustomize.py").write_text(f"import os; os.environ['HOME'] = {str(tmp_path)!r}\n")

@@ -128,6 +128,7 @@ def test_killed_at_every_step_of_a_failing_trial(
     assert steps > 30
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_of_a_first_push(
     root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +164,7 @@ def test_killed_at_every_step_of_a_rollback(
     assert at_every_step(root, lambda: rollback(RollbackAsk(str(root))), monkeypatch, check) > 8
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_of_mending(
     root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +184,7 @@ def test_killed_at_every_step_of_mending(
     assert at_every_step(root, lambda: release(request(root, a)), monkeypatch, check) > 10
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_of_an_upload(
     root: Path, make: Make, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

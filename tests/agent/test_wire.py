@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bramble_agent import errors, wire, wire_camera, wire_install, wire_release
-from bramble_agent.__main__ import ASKS
+from bramble_agent.__main__ import ASKS, OF_CAMERA
 from bramble_agent.codec import decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,7 +44,8 @@ def test_versions() -> None:
 def test_verbs() -> None:
     """A verb of the wire is its request's name, in lower case and without Ask."""
     asks = {name[:-3].lower(): kind for name, kind in CONTRACT.items() if name.endswith("Ask")}
-    assert asks == ASKS
+    assert asks == {**ASKS, "camera": wire_camera.CameraAsk, "control": wire_camera.ControlAsk}
+    assert {*ASKS, *OF_CAMERA} == set(asks)
 
 
 def test_error_codes() -> None:

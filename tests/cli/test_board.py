@@ -141,6 +141,7 @@ def test_one_json_document(pi: str, bundle: Path, tmp_path: Path, verb: str) -> 
     assert json.loads(kept.read_text()) == report
 
 
+@pytest.mark.slow
 def test_board_without_python(pi: str, home: Path, bundle: Path, tmp_path: Path) -> None:
     """A board without Python is incompatible, and apt is named; exit code 6."""
     inventory = home / "boards.toml"

@@ -166,6 +166,7 @@ def test_add_refused_login(server: Server, home: Path, tmp_path: Path) -> None:
     assert not (home / "boards.toml").exists()
 
 
+@pytest.mark.slow
 def test_add_does_not_replace(pi: str, home: Path, tmp_path: Path) -> None:
     """A name that is taken is refused before anybody is called, and --force goes on; exit codes 2 and 5."""
     told = run("board", "add", pi, "pi@127.0.0.1:1", cwd=tmp_path, status=2)

@@ -37,6 +37,7 @@ def running(*words: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
             started.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", ["local", "pi"])
 def test_one_json_line_a_frame(board: str, released: Path) -> None:
     """With what was promised in each, and nothing else on stdout."""
@@ -136,6 +137,7 @@ def test_no_release(verb: tuple[str, ...], work: Path) -> None:
     assert "bramble push BUNDLE local" in done.stderr
 
 
+@pytest.mark.slow
 def test_without_systemd(released: Path) -> None:
     """Where nothing would start a service: said, with the way that works."""
     if Path("/run/systemd/system").is_dir():

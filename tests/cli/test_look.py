@@ -102,6 +102,7 @@ def test_inspect_a_bundle(work: Path, kind: str) -> None:
     assert {name: found[name] for name in INSPECTED} == INSPECTED
 
 
+@pytest.mark.slow
 def test_inspect_a_tflite(work: Path) -> None:
     """A bare .tflite is looked into too, for people and as JSON."""
     (work / "tiny.tflite").write_bytes(make_model())
@@ -220,6 +221,7 @@ def test_what_is_no_report_exits_with_2(work: Path, failed: Failed, verb: str, t
     assert "some.json is not a report" in failed(bramble(verb, "some.json", cwd=work), 2)
 
 
+@pytest.mark.slow
 def test_a_copys_page_goes_beside_it(work: Path) -> None:
     """The page of another file than report.json has its name; the neighbouring report is left alone."""
     made = written(work / "run", Budget())

@@ -95,6 +95,7 @@ def test_dead_full_and_hung(
     assert {(Path(board.root) / "current").resolve().name for board in served} == {bundle.digest}
 
 
+@pytest.mark.slow
 def test_canary_with_wrong_answers(boards: list[Board], tmp_path: Path) -> None:
     """A bundle whose answers are wrong stops at the canaries: the other boards have not even a folder."""
     golden = make_golden()

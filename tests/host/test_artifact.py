@@ -212,6 +212,7 @@ for _ in range(150):
 """
 
 
+@pytest.mark.slow
 def test_race_for_the_same_key_has_no_loser(tmp_path: Path) -> None:
     """Two processes that replace each other's artifact hundreds of times never fail and end with a whole one."""
     words = [sys.executable, "-c", RACER, str(tmp_path)]

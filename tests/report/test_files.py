@@ -21,6 +21,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_written_report_is_read_again(tmp_path: Path) -> None:
     """What was written comes back, by its folder and by its file, and nothing else lies there."""
     made = report(tmp_path / "bundle")

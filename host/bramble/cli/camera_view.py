@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -26,12 +27,9 @@ def view(
     """
     from bramble.fleet.camera.view import viewing
 
-    with viewing(known_board(board), name, port) as seen:
+    with suppress(KeyboardInterrupt), viewing(known_board(board), name, port) as seen:
         typer.echo(seen.url)
         if not no_open and typer.launch(seen.url) != 0:
             typer.echo("no browser could be started here: open the address yourself", err=True)
-        try:
-            while True:
-                seen.wait(LOOK_S)
-        except KeyboardInterrupt:
-            typer.echo("", err=True)
+        while True:
+            seen.wait(LOOK_S)

@@ -243,6 +243,7 @@ def test_any_bytes(raw: bytes) -> None:
     fuzzed(raw)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.dictionaries(KEYS, JSON))
 def test_any_json(value: dict[str, Any]) -> None:

@@ -79,6 +79,7 @@ def test_never_ready(tmp_path: Path) -> None:
     assert (status, notes[0]) == (1, "it did not begin within 0.5 s; next start in 0.01 s")
 
 
+@pytest.mark.slow
 def test_as_a_process(tmp_path: Path) -> None:
     """The agent's own mode: its loop is killed and comes again, a signal ends both; the lines come through."""
     bundle, path = make_bundle(tmp_path / "bundle"), tmp_path / "camera.json"

@@ -25,6 +25,7 @@ def nothing(event: object) -> None:
     """Steps are not looked at."""
 
 
+@pytest.mark.slow
 def test_done(connection: Connection, board: Board, place: Place, pushed: Pushes) -> None:
     """The new release looks, no frame was dropped, the link stays; a second swap has nothing to do."""
     with looping(board, place) as answers:
@@ -45,6 +46,7 @@ def test_done(connection: Connection, board: Board, place: Place, pushed: Pushes
     assert answers[0].status.release == digest
 
 
+@pytest.mark.slow
 def test_taken_back(connection: Connection, board: Board, place: Place, pushed: Pushes) -> None:
     """A release over its budget is refused by the loop: the board's current one is the old one again."""
     with looping(board, place) as answers:
@@ -61,6 +63,7 @@ def test_taken_back(connection: Connection, board: Board, place: Place, pushed: 
     assert answers[0].status.release == place.current
 
 
+@pytest.mark.slow
 def test_two_pushes_since(connection: Connection, board: Board, place: Place, pushed: Pushes) -> None:
     """The release before the refused one is not the one that runs: the link is left alone, and that is said."""
     with looping(board, place):
@@ -74,6 +77,7 @@ def test_two_pushes_since(connection: Connection, board: Board, place: Place, pu
     assert "stays" in list(swap_words(swapped))[-1]
 
 
+@pytest.mark.slow
 def test_other_labels(connection: Connection, board: Board, place: Place, pushed: Pushes) -> None:
     """A release without a label that a threshold names does not suit the loop."""
     from bramble_agent.wire_camera import Decide

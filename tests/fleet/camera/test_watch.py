@@ -100,6 +100,7 @@ def test_a_source_of_this_machine(
     assert ("it is on this machine" in caught.value.hint) == bool(board.host)
 
 
+@pytest.mark.slow
 def test_two_of_a_name(connection: Connection, board: Board, place: Place) -> None:
     """The second is refused, and told how to have both; under another name it runs beside the first."""
     with looping(board, place) as answers:

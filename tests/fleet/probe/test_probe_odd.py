@@ -29,6 +29,7 @@ def test_tool_that_hangs(pi: Path, tmp_path: Path) -> None:
     assert told.cores == 4
 
 
+@pytest.mark.slow
 def test_noise(tmp_path: Path) -> None:
     """What a login prints, without an end of line and in odd bytes, and what a job prints meanwhile, is not read."""
     noise = (

@@ -80,6 +80,7 @@ def test_pillow(folder: Path, pillow: str, sent: bool) -> None:
     assert [wheel.name for wheel in own.wheels] == ["ai-edge-litert", "numpy", "pillow"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wheel", "why"),
     [
@@ -98,6 +99,7 @@ def test_no_pillow_is_no_failure(folder: Path, wheel: str, why: str) -> None:
     assert "apt install python3-pil" in told[0]
 
 
+@pytest.mark.slow
 def test_the_runtime_that_is_wanted(folder: Path) -> None:
     """A runtime that a person names is chosen though another would come first."""
     assert chosen(board(python("3.11.2")), folder, "tflite-runtime")[0].stack.words == "tflite-runtime 2.14.0"
@@ -136,6 +138,7 @@ def test_a_folder_without_numpy(folder: Path) -> None:
         chosen(board(python("3.11.2")), folder)
 
 
+@pytest.mark.slow
 def test_a_folder_without_pip(folder: Path) -> None:
     """A folder must hold pip as well: the board may have none."""
     (folder / "pip-26.3-py3-none-any.whl").unlink()

@@ -211,6 +211,7 @@ def blank(root: Path) -> bool:
     return not (root / "blobs").exists() and not (root / "venvs").exists() and not (root / "venv").exists()
 
 
+@pytest.mark.slow
 def test_wheel_for_another_machine(ssh_board: Board, wheels: Path, root: Path, tmp_path: Path) -> None:
     """A wheel whose libraries are not for the board's machine is refused before anything is sent."""
     folder = Path(shutil.copytree(wheels, tmp_path / "wheels"))

@@ -110,6 +110,7 @@ def test_a_damaged_cache_is_mended(index: Index, home: Path, damage: str) -> Non
     assert index.fetched == [LITERT, LITERT]
 
 
+@pytest.mark.slow
 def test_left_by_a_killed_fetch(index: Index, home: Path) -> None:
     """Half a file in a folder of a fetch that was killed is not taken for the answer."""
     first = fetch("ai-edge-litert==2.3.0", PI)
@@ -131,6 +132,7 @@ def test_the_tags_of_numpy_are_believed(index: Index) -> None:
     assert fetch("numpy>=1.23.2", Target("cp311", "3.11", "aarch64", (2, 41), (3, 4, 33))).version == "2.9.0"
 
 
+@pytest.mark.slow
 def test_the_tags_of_runtimes_are_not(index: Index) -> None:
     """A runtime's tag is not believed: what it needs is read from its libraries."""
     old = Target("cp311", "3.11", "aarch64", (2, 31), (3, 4, 28))

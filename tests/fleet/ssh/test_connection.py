@@ -19,6 +19,7 @@ from bramble.fleet.connect import connect
 from bramble.fleet.ssh import files
 from bramble.fleet.ssh.connection import SshConnection
 from bramble.fleet.types import Board
+from looking import until
 from serving import Server, board_of
 
 SESSION = """
@@ -107,6 +108,18 @@ def test_session_that_is_killed(link: SshConnection) -> None:
         link.run([sys.executable, "-c", code], b"", 60)
     assert caught.value.exit_code == 5
     assert time.monotonic() - started < 30
+
+
+def test_end_of_input_after_the_end_of_the_command(link: SshConnection) -> None:
+    """A thread that is late with the end of a command's input: the server would hang up, were it told of it now."""
+    transport = link._link.transport
+    channel = transport.open_session()
+    channel.exec_command("true")
+    with channel.lock:
+        late = channel._send_eof()  # type: ignore[attr-defined]  # what shutdown_write does, up to the sending
+    until(lambda: channel.closed)
+    transport._send_user_message(late)
+    assert [link.run(["echo", "hello"], b"", 20).stdout for _ in range(3)] == [b"hello\n"] * 3
 
 
 def test_everything_fails_cleanly_on_a_dead_link(link: SshConnection, tmp_path: Path) -> None:

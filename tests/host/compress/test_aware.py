@@ -109,6 +109,7 @@ def test_zeros_stay_zeros(trained: keras.Model, digits: Dataset) -> None:
         assert np.count_nonzero(held) > 0.25 * held.size
 
 
+@pytest.mark.slow
 def test_small_weights_are_not_taken_for_pruned(trained: keras.Model, digits: Dataset) -> None:
     """Weights of an unpruned model that round to 0 go on learning: nothing is held."""
     told: list[Any] = []
@@ -169,6 +170,7 @@ def test_best_epoch_is_given_back() -> None:
     assert model.get_weights()[0].item() == 2.0
 
 
+@pytest.mark.slow
 def test_teacher_teaches(trained: keras.Model, digits: Dataset) -> None:
     """With alpha = 1 and wrong labels a model still becomes like its teacher, here itself before rounding."""
     wrong = Images(digits.train.pixels, (digits.train.labels + 1) % 10)

@@ -135,6 +135,7 @@ def test_kept_layers_and_scale(digits: Dataset) -> None:
     assert events[-1] == Note("binarize: fc2 ±1")
 
 
+@pytest.mark.slow
 def test_zeros_and_shared_values_of_before_stay(digits: Dataset) -> None:
     """A pruned layer becomes ternary by its zeros; a kept layer's two values stay two."""
     model = normed()

@@ -65,6 +65,7 @@ def test_seed_decides_the_weights(trained: keras.Model, digits: Dataset) -> None
     assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
 
 
+@pytest.mark.slow
 def test_dropout_of_the_recipe_is_set(trained: keras.Model, digits: Dataset) -> None:
     """A copy with the recipe's rate learns, the model given stays as it is; without such layers it is refused."""
     data = Dataset(digits.labels, digits.train.take(np.arange(64)), digits.held_out, digits.test)

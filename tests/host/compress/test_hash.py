@@ -56,6 +56,7 @@ def test_buckets_and_signs_one_by_one(shape: tuple[int, ...]) -> None:
         assert groups.sign[place] == 1 - 2 * (xxh32(key, 41) & 1)
 
 
+@pytest.mark.slow
 def test_facts_rebuild_every_kernel(digits: Dataset, tmp_path: Path) -> None:
     """From seed, number of buckets and as many values per layer, by the facts of the stage, after training."""
     keras.utils.set_random_seed(1)
@@ -78,6 +79,7 @@ def test_facts_rebuild_every_kernel(digits: Dataset, tmp_path: Path) -> None:
         assert one["buckets"] - 3 <= facts["shared"][name]["values"] <= one["buckets"]  # two may be equal by chance
 
 
+@pytest.mark.slow
 def test_training_from_nothing_works(digits: Dataset) -> None:
     """A sixteenth of LeNet-300's weights learns the digits; values begin as wide as an initialiser made them."""
     keras.utils.set_random_seed(1)

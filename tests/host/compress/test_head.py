@@ -109,6 +109,7 @@ def test_trained_on_top_of_its_old_self_then_int8(trained: keras.Model, digits: 
     assert len(made.tflite) < len(made.float_tflite)
 
 
+@pytest.mark.slow
 def test_a_sequential_model(digits: Dataset) -> None:
     """Its feature map is found, and the result is a functional model."""
     line = [keras.Input((8, 8, 1)), layers.Conv2D(4, 3, name="conv"), layers.Flatten(), layers.Dense(10)]

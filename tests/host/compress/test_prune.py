@@ -156,6 +156,7 @@ def test_ramp_step_by_step(trained: keras.Model, digits: Dataset, ramp: str, den
     assert count.counts == pytest.approx([density * 9168 for density in densities], abs=1)
 
 
+@pytest.mark.slow
 def test_early_stopping_waits_for_the_ramp(trained: keras.Model, digits: Dataset) -> None:
     """Held-out labels that are all wrong make the first epoch the best: the density is reached all the same."""
     wrong = Images(digits.held_out.pixels, (digits.held_out.labels + 1) % 10)
@@ -174,6 +175,7 @@ def test_weights_keep_more_of_a_layer(trained: keras.Model, digits: Dataset) -> 
     assert sum(kept(pruned)) == 917
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"epochs": 1, "batch_size": 32, "ramp": "linear"}], ids=["zero", "trained"])
 def test_sensitivity_keeps_the_total(trained: keras.Model, digits: Dataset, changes: dict[str, object]) -> None:
     """917 of 9,168 stay, as the curves on these pictures say and not the same share everywhere; the shares are told."""

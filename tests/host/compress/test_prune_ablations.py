@@ -18,6 +18,7 @@ from ..nets import copied
 from .test_prune import biases, how, kernels
 
 
+@pytest.mark.slow
 def test_reinitialised_survivors(trained: keras.Model, digits: Dataset) -> None:
     """The same places as by magnitude, other values with the initialiser's spread; biases stay."""
     by_size = prune(copied(trained), how(density=0.5), quiet(digits), PLAIN)

@@ -38,6 +38,7 @@ def lenet(digits: Dataset) -> keras.Model:
     return scrambled(lenet300.build((8, 8, 1), 10))
 
 
+@pytest.mark.slow
 def test_each_run_is_the_nearest_codeword(lenet: keras.Model, digits: Dataset) -> None:
     """Sixteen runs a block; ten outputs are three blocks of 3 and one of 1; each codeword the mean of its rows."""
     made = vector(copied(lenet), how(), quiet(digits), PLAIN)
@@ -53,6 +54,7 @@ def test_each_run_is_the_nearest_codeword(lenet: keras.Model, digits: Dataset) -
     assert found[-1].shape == (16, 1)
 
 
+@pytest.mark.slow
 def test_training_moves_codewords_only(lenet: keras.Model, digits: Dataset) -> None:
     """After an epoch the same rows share, with other values; layers that are not named have their own weights."""
     settings = how(layers=["fc2"])

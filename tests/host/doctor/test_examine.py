@@ -171,6 +171,7 @@ def test_weights_are_those_of_the_file() -> None:
     assert (row.weights.count, row.weights.levels) == (folded.size, len(np.unique(rounded)))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_examined() -> None:
     """A float file in the place of the int8 one; one picture; pictures that are all the same."""
     integer, floating = files(copied(around(BODIES["residual"])))

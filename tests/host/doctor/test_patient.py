@@ -61,6 +61,7 @@ def test_a_run_has_all_that_is_needed(folder: Path, part: str) -> None:
     assert patient.how.calibrate == "percentile"
 
 
+@pytest.mark.slow
 def test_a_bundle_elsewhere_needs_the_runs(folder: Path, tmp_path: Path) -> None:
     """A copied bundle finds its float model under --runs; its recipe stayed behind, so pictures are to be given."""
     shutil.copy(folder / "bundle.zip", tmp_path / "copy.zip")

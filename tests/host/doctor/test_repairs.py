@@ -76,6 +76,7 @@ def test_chance_does_not_help() -> None:
     assert not replace(one, mended=0, broken=0).helps
 
 
+@pytest.mark.slow
 def test_nothing_is_tried_where_nothing_can_be(patient: Patient, found: Examined) -> None:
     """Without a Keras model, after training with rounding, and where no prediction turns: each says why."""
     pictures = patient.work.data.held_out.pixels

@@ -138,6 +138,7 @@ def clustered(trained: keras.Model) -> keras.Model:
     return model
 
 
+@pytest.mark.slow
 def test_training_keeps_shared_values_and_says_so(clustered: keras.Model, digits: Dataset) -> None:
     """After an epoch of Adam with a penalty each kernel has five other values in the same places; told once."""
     told: list[Event] = []

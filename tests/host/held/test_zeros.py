@@ -100,6 +100,7 @@ def test_a_few_zeros_are_chance(zeros: int, held: int) -> None:
     assert np.count_nonzero(~mask) == held
 
 
+@pytest.mark.slow
 def test_training_keeps_zeros_and_says_so(sparse: keras.Model, digits: Dataset) -> None:
     """After an epoch of Adam the zeros are the same ones, the others and the biases moved; it is told once."""
     told: list[Event] = []

@@ -70,6 +70,7 @@ def test_a_whole_dense_model() -> None:
     assert shares(packed)[LAYOUT] < 450  # the converter's long names among them
 
 
+@pytest.mark.slow
 def test_a_pruned_model() -> None:
     """A buffer with 5 % of its weights becomes positions and values, of 17 bits for each weight."""
     piece = largest(DIGITS)
@@ -87,6 +88,7 @@ def test_a_pruned_model() -> None:
     assert len(packed) - without < np.count_nonzero(weights) * 17 / 8
 
 
+@pytest.mark.slow
 def test_shared_weights_are_found_and_cost_their_indices() -> None:
     """Weights that were 8 real numbers before each channel's scale rounded them are stored as 8 levels."""
     piece = largest(DIGITS)

@@ -157,6 +157,7 @@ def test_rates_reach_the_optimiser() -> None:
     assert np.allclose(model.get_weights()[0], [[-1.0 + 0.00211, 1.0 - 0.00211]], atol=2e-6)
 
 
+@pytest.mark.slow
 def test_events_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each epoch tells its batches and then its figures: 5 pictures in batches of 2 are 3 steps."""
     monkeypatch.setattr(bramble.training.reporter, "TELL_EVERY_S", -1.0)

@@ -9,13 +9,14 @@ import base64
 import hashlib
 import logging
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import paramiko
-from paramiko.common import cMSG_GLOBAL_REQUEST
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_FAILURE, MSG_CHANNEL_WINDOW_ADJUST, cMSG_GLOBAL_REQUEST
 from paramiko.packet import Packetizer
 
 from bramble.errors import UnreachableError
@@ -23,6 +24,7 @@ from bramble.fleet.ssh.words import words
 
 SILENCE_S = 60.0
 KEEPALIVE_S = 15
+OF_A_CHANNEL = range(MSG_CHANNEL_WINDOW_ADJUST, MSG_CHANNEL_FAILURE + 1)
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 
@@ -62,11 +64,31 @@ class Transport(paramiko.Transport):
     """The library's, but what it trips over in damaged bytes (a ValueError, say) is a broken link as well.
 
     Its keepalives ask for an answer: a server gives one however busy its commands are, so silence means a dead link.
+
+    On a channel that is closed nothing more is said (RFC 4254, 5.3). The library's threads may: one has the end of a
+    command's input ready, another closes the channel as that command has ended, and then the first speaks. OpenSSH
+    takes it for a breach and hangs up, with all that runs over the link.
     """
 
     def __init__(self, sock: Any) -> None:
         super().__init__(sock)
         self.packetizer: _Hearing = _Hearing(sock)
+        self._in_turn, self._closed = threading.Lock(), set[int]()  # the server's numbers of channels
+
+    def open_channel(self, *args: Any, **kwargs: Any) -> paramiko.Channel:
+        """As the library does; the server may give the number of a closed channel again."""
+        channel = super().open_channel(*args, **kwargs)
+        self._closed.discard(channel.remote_chanid)
+        return channel
+
+    def _send_user_message(self, message: paramiko.Message) -> None:
+        kind, number = struct.unpack(">BI", message.asbytes()[:5].ljust(5))
+        with self._in_turn:
+            if kind == MSG_CHANNEL_CLOSE:
+                self._closed.add(number)
+            elif kind in OF_A_CHANNEL and number in self._closed:
+                return
+            super()._send_user_message(message)  # type: ignore[misc]  # all that threads say goes through it
 
     @property
     def heard(self) -> int:
@@ -82,7 +104,7 @@ class Transport(paramiko.Transport):
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
-        self._send_user_message(message)  # type: ignore[attr-defined]  # the library's own keepalive uses it
+        self._send_user_message(message)
 
     def get_exception(self) -> Exception | None:
         """What its thread ended with, if nobody asked yet."""

@@ -77,6 +77,7 @@ def test_the_page_lives(tmp_path: Path) -> None:
         assert browser.errors == []
 
 
+@pytest.mark.slow
 def test_nobody_watches_a_page_that_pauses(tmp_path: Path) -> None:
     """Pause ends the stream, and so the encoding; trouble is told in words."""
     with page() as one, tab(tmp_path) as browser:
@@ -98,6 +99,7 @@ def test_nobody_watches_a_page_that_pauses(tmp_path: Path) -> None:
         assert browser.errors == []
 
 
+@pytest.mark.slow
 def test_it_fits_a_phone_in_the_dark(tmp_path: Path) -> None:
     """Nothing sticks out at 360 pixels, and a user who likes the dark gets it."""
     with page() as one, looping(one), tab(tmp_path) as browser:
