@@ -10,6 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from agent.camera.test_verb import environment, request
 from bramble_agent.camera.supervise import Limits, supervise
 from looking import until
