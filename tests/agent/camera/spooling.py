@@ -53,6 +53,16 @@ def taken(spool: Spool, most: int = PLENTY) -> list[str]:
     return found
 
 
+def ids(*numbers: int) -> list[str]:
+    """The ids of these events."""
+    return [f"run-{number}" for number in numbers]
+
+
+def files(folder: Path) -> list[str]:
+    """The files of events, in RAM and on the disk."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.events"))
+
+
 def main(folder: Path, run: str) -> None:
     """Put, take, settle at random for ever; a line for each event put ("+id") and each about to be done ("-id").
 

@@ -3,124 +3,28 @@
 from __future__ import annotations
 
 import json
-import random
 import socket
 import struct
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from agent.camera.actions.making_events import event, made, secret
+from agent.camera.actions.brokering import (
+    PUBLISH,
+    Peer,
+    broker,
+    opened,
+    packet,
+    usual,
+)
+from agent.camera.actions.making_events import event, secret
 from bramble_agent.camera.actions import mqtt_session
-from bramble_agent.camera.actions.mqtt import Mqtt
 from bramble_agent.codec import encode
 from bramble_agent.errors import ActionFailed, ActionRefused, AgentError, BadRequest
 from looking import until
 
-CONNECT, PUBLISH, DISCONNECT = 1, 3, 14
-
-
-def packet(kind: int, body: bytes) -> bytes:
-    """A packet with its length (below 128)."""
-    return bytes([kind, len(body)]) + body
-
-
-WELCOME = packet(0x20, b"\0\0\0")
-
-
-class Peer:
-    """A client's connection as the broker sees it."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        """Packets are read by ``next``."""
-        self.connection = connection
-        self._file = connection.makefile("rb")
-
-    def next(self) -> tuple[int, bytes]:
-        """Kind and body of the next packet; (0, b"") at the end."""
-        first = self._file.read(1)
-        if not first:
-            return 0, b""
-        length = shift = 0
-        while True:
-            byte = self._file.read(1)[0]
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return first[0] >> 4, self._file.read(length)
-
-    def close(self) -> None:
-        """Its file as well."""
-        self._file.close()
-        self.connection.close()
-
-
-@contextmanager
-def broker(serve: Callable[[Peer], None]) -> Iterator[int]:
-    """The port of a broker that treats each connection so."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    peer = Peer(listening.accept()[0])
-                    peer.connection.settimeout(20.0)
-                    with suppress(OSError, IndexError):
-                        serve(peer)
-                    peer.close()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Little patience."""
-    for name, value in (("FIRST_PAUSE_S", 0.01), ("LOOK_S", 0.05), ("CONNECT_S", 1.0), ("ANSWER_S", 1.0)):
-        monkeypatch.setattr(mqtt_session, name, value)
-    monkeypatch.setattr(mqtt_session.Session.send, "__defaults__", (1.0,))
-
-
-def opened(port: int, options: str = "", user: str = "") -> Mqtt:
-    """An action, connected."""
-    action: Mqtt = made(f"mqtt://{user}127.0.0.1:{port}/home/door{options}")
-    action.open()
-    return action
-
-
-def parts(body: bytes) -> tuple[str, int, bytes]:
-    """Topic, packet number and payload of a PUBLISH of MQTT 5 at QoS 1."""
-    length = struct.unpack(">H", body[:2])[0]
-    number = struct.unpack(">H", body[2 + length : 4 + length])[0]
-    return body[2 : 2 + length].decode(), number, body[4 + length + 1 + body[4 + length] :]
-
-
-def usual(told: list[tuple[str, bytes]], reason: bytes = b"", acknowledge: bool = True) -> Callable[[Peer], None]:
-    """A broker that takes everything (or answers events with ``reason``)."""
-
-    def serve(peer: Peer) -> None:
-        while True:
-            kind, body = peer.next()
-            if kind == CONNECT:
-                told.append(("connect", body))
-                peer.connection.sendall(WELCOME)
-            elif kind == PUBLISH:
-                topic, number, payload = parts(body)
-                told.append((topic, payload))
-                said = struct.pack(">H", number) + (reason if topic == "home/door" else b"")
-                if acknowledge or topic != "home/door":
-                    peer.connection.sendall(packet(0x40, said))
-            else:
-                told.append(("disconnect" if kind == DISCONNECT else "cut", b""))
-                return
-
-    return serve
+pytestmark = pytest.mark.usefixtures("short")
 
 
 def test_events_and_state() -> None:
@@ -280,94 +184,3 @@ def test_secrets_that_are_none(options: str) -> None:
 def test_no_secret_in_a_repr() -> None:
     """A broker's address as it may stand in a traceback."""
     assert "s3cr3t" not in repr(mqtt_session.Broker("h", 1, "t", "c", "u", "s3cr3t"))
-
-
-HOSTILE = [
-    b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    b"\x20",
-    b"\x20\xff\xff\xff\xff\xff",
-    b"\x20\xff\xff\xff\x7f" + b"x" * 100_000,
-    packet(0x20, b""),
-    packet(0x20, b"\0"),
-    packet(0x20, b"\0\0"),
-    packet(0x20, b"\0\0\xff"),
-    packet(0x20, b"\0\0\x05\x26\0\1a"),
-    WELCOME * 3,
-    WELCOME + packet(0x40, b""),
-    WELCOME + packet(0x40, b"\0\1\xff"),
-    WELCOME + packet(0x40, b"\xff\xff"),
-    WELCOME + packet(0x30, b"\xff\xff"),
-    WELCOME + packet(0x32, b"\0\1\xff\0\1\0x"),
-    WELCOME + packet(0x30, b"\0\0\0"),
-    WELCOME + packet(0x90, b""),
-    WELCOME + packet(0xE0, b"\x8e"),
-    WELCOME + packet(0xF0, b""),
-    WELCOME + b"\0\0",
-    b"\0" * 1_000,
-]
-
-
-def survives(port: int) -> str:
-    """What becomes of opening and of an event: "done", or the error's name."""
-    action: Mqtt = made(f"mqtt://127.0.0.1:{port}/home/door")
-    try:
-        action.open()
-        action.act(event(), None)
-    except (ActionFailed, ActionRefused, BadRequest) as error:
-        return type(error).__name__ if len(error.message) < 200 else "talkative"
-    finally:
-        action.close()
-    return "done"
-
-
-@pytest.mark.parametrize("reply", HOSTILE)
-def test_hostile_replies(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No thread dies, nothing hangs: it failed, and may be tried again."""
-    monkeypatch.setattr(mqtt_session, "CONNECT_S", 0.3)
-    monkeypatch.setattr(mqtt_session.Session.send, "__defaults__", (0.3,))
-
-    def serve(peer: Peer) -> None:
-        peer.next()
-        peer.connection.sendall(reply)
-        peer.next()
-
-    with broker(serve) as port:
-        start = time.monotonic()
-        assert survives(port) in ("ActionFailed", "ActionRefused")
-        assert time.monotonic() - start < 10.0
-    assert not [one for one in threading.enumerate() if one.name.startswith("mqtt ")]
-
-
-@pytest.mark.slow
-def test_fuzzed_replies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """60 conversations with random changes in what the broker says."""
-    monkeypatch.setattr(mqtt_session, "CONNECT_S", 0.1)
-    monkeypatch.setattr(mqtt_session, "GOODBYE_S", 0.1)
-    monkeypatch.setattr(mqtt_session.Session.send, "__defaults__", (0.1,))
-    chance = random.Random(6)  # noqa: S311 - repeatable
-    ends: dict[str, int] = {}
-
-    def mangled(data: bytes) -> bytes:
-        changed = bytearray(data)
-        while chance.random() < 0.4:
-            place = chance.randrange(len(changed))
-            changed[place : place + chance.randrange(3)] = chance.randbytes(1 + chance.randrange(3))
-        return bytes(changed)
-
-    def serve(peer: Peer) -> None:
-        while True:
-            kind, body = peer.next()
-            if kind == CONNECT:
-                peer.connection.sendall(mangled(WELCOME))
-            elif kind == PUBLISH:
-                peer.connection.sendall(mangled(packet(0x40, struct.pack(">H", parts(body)[1]))))
-            else:
-                return
-
-    with broker(serve) as port:
-        for _ in range(60):
-            end = survives(port)
-            ends[end] = ends.get(end, 0) + 1
-    assert ends.keys() <= {"done", "ActionFailed", "ActionRefused", "BadRequest"}
-    assert ends["done"] > 6
-    assert ends["ActionFailed"] > 6
