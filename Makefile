@@ -7,7 +7,7 @@ test: install  ## the fast tests, at most 5 minutes
 	$(PYTHON_IN) -m pytest -m "not slow" -n 3 --dist worksteal
 
 slow: install  ## the others
-	$(PYTHON_IN) -m pytest -m slow
+	$(PYTHON_IN) -m pytest -m slow -n 2 --dist loadgroup
 
 lint: install
 	$(PYTHON_IN) -m ruff check .

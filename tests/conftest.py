@@ -18,10 +18,20 @@ import pytest
 if TYPE_CHECKING:
     from running import Run
 
+MACHINES = ("virtual_board", "distributions", "systemd_guest", "camera_guest")
+
 
 def pytest_configure() -> None:
     """Let Ctrl-C work in the processes that tests start, also where the tests themselves run in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests of one file go to one process, those on emulated machines (one cache, all cores) all to the same."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            place = item.path.relative_to(Path(__file__).parent)
+            item.add_marker(pytest.mark.xdist_group("machines" if place.parts[0] in MACHINES else str(place)))
 
 
 @pytest.fixture(scope="session")
