@@ -144,6 +144,7 @@ def showing(json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
         if json:
             _json_line(line)
         elif "frame" not in line:
+            last = None
             typer.echo(f"\r\x1b[K{line_words(line)}" if live else line_words(line))
         elif live:
             typer.echo(f"\r\x1b[K{line_words(line)}", nl=False)
