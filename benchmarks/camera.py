@@ -1,10 +1,11 @@
 """What the camera's loop costs and holds: the numbers of its promises, each a ratio or a count of one run.
 
-    python benchmarks/camera.py [--quick] [--only WORD …] [--write]
+    python benchmarks/camera.py [--quick] [--only PART …] [--write]
 
 ``BRAMBLE_DATA`` names the folder of real models. ``--quick`` takes fewer frames, to try it out; ``--only`` measures
-those of the parts speed, example, age, overload, memory, swaps, preview; ``--write`` keeps the table in
-benchmarks/results/camera.json and camera.md, which is to be done on a machine that does nothing else.
+those of the parts speed, example, age, overload, memory, preview, swaps, kills, outage; ``--write`` keeps the rows in
+benchmarks/results/camera.json, in place of those of the same parts. Speed (speed, example, preview, age, overload) is
+to be measured on a machine that does nothing else; the others count what is lost, which other work only makes harder.
 """
 
 from __future__ import annotations
@@ -12,19 +13,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from camera_loop import Row, age, beside_example, bundled, memory, overload, speed, swaps
+from camera_faults import kills, outage
+from camera_loop import age, beside_example, bundled, memory, overload, speed, swaps
 from camera_preview import preview
+from camera_rows import Row, conditions, kept, table, write
 
 from bramble_agent import runtime
 from bramble_agent.wire import Pixels
 
-HERE = Path(__file__).parent
 MODELS = Path(os.environ.get("BRAMBLE_DATA", "")) / "models"
 PERSON = MODELS / "mlperf-tiny" / "visual_wake_words"
 MOBILENET = MODELS / "coral" / "mobilenet_v2_1.0_224_quant.tflite"
@@ -33,24 +33,24 @@ SPEED = ("synthetic:?layout=rgb", "synthetic:?size=640x480&layout=jpeg", "synthe
 
 def main() -> None:
     """Measure, print, and keep what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--write", action="store_true")
     told = parser.parse_args()
+    if told.quick and told.write:
+        parser.error("what is quick is to try it out: it is not written down")
     with tempfile.TemporaryDirectory() as folder:
         parts = measurements(made(Path(folder)), told.quick)
-        rows = [row for name, part in parts.items() if not told.only or name in told.only for row in part()]
-    table = markdown(rows)
-    print(table)
-    for row in rows:
-        print(f"{row.name}: {json.dumps(row.detail, default=str)}")
-    if told.write:
-        kept = [{**vars(row), "holds": row.holds} for row in rows]
-        found = {"machine": platform.machine(), "python": platform.python_version(), "cores": os.cpu_count()}
-        found |= {"quick": told.quick, "load": os.getloadavg(), "rows": kept}
-        (HERE / "results" / "camera.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        (HERE / "results" / "camera.md").write_text(table + "\n", encoding="utf-8")
+        unknown = sorted(set(told.only) - set(parts))
+        if unknown:
+            parser.error(f"no part {unknown[0]!r}: {', '.join(parts)}")
+        for name in told.only or parts:
+            when = conditions()
+            rows = kept(name, parts[name](), when)
+            print(table(rows), *(f"{row['name']}: {json.dumps(row['detail'], default=str)}" for row in rows), sep="\n")
+            if told.write:
+                write(rows, list(parts))
 
 
 def made(folder: Path) -> dict[str, str]:
@@ -73,6 +73,7 @@ def measurements(bundles: dict[str, str], quick: bool) -> dict[str, Callable[[],
     """The parts by name."""
     frames, turns, seconds = (400, 3, 5.0) if quick else (4_000, 7, 60.0)
     million, thousand = (50_000, 20) if quick else (1_000_000, 1_000)
+    killed, minutes = (10, 1 / 3) if quick else (500, 10)
 
     def speeds() -> list[Row]:
         return [row for text in SPEED for row in speed(bundles["int8"], text, frames, turns)]
@@ -80,7 +81,7 @@ def measurements(bundles: dict[str, str], quick: bool) -> dict[str, Callable[[],
     def examples() -> list[Row]:
         return [row for name in ("int8", "mobilenet") for row in beside_example(bundles[name], frames // 4, turns)]
 
-    parts: dict[str, Callable[[], Any]] = {
+    return {
         "speed": speeds,
         "example": examples,
         "age": lambda: [age(bundles["int8"], seconds)],
@@ -88,17 +89,9 @@ def measurements(bundles: dict[str, str], quick: bool) -> dict[str, Callable[[],
         "memory": lambda: [memory(bundles["int8"], million)],
         "preview": lambda: preview(bundles["int8"], frames, turns),
         "swaps": lambda: swaps((bundles["int8"], bundles["float"]), thousand, 60),
+        "kills": lambda: kills(bundles["int8"], killed),
+        "outage": lambda: outage(bundles["int8"], minutes * 60),
     }
-    return parts
-
-
-def markdown(rows: list[Row]) -> str:
-    """The table."""
-    lines = ["| | asked for | measured | |", "|---|--:|--:|---|"]
-    for row in rows:
-        asked = f"{row.sense} {row.limit:g}"
-        lines.append(f"| {row.name} | {asked} | {row.value:.3f} | {'yes' if row.holds else '**no**'} |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

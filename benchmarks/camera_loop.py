@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from camera_rows import Row
 from numpy.typing import NDArray
 
 from bramble.bundle import Contents, pack
@@ -31,22 +30,6 @@ from bramble_agent.wire import Budget, Pixels, Scores
 from bramble_agent.wire_camera import CameraAnswer, CameraAsk, ControlAsk, SwapHow
 
 EXAMPLE_THREADS = 4
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number: what it must be ("≥" or "≤" ``limit``), what it is, and what it was made of."""
-
-    name: str
-    value: float
-    sense: str
-    limit: float
-    detail: dict[str, Any]
-
-    @property
-    def holds(self) -> bool:
-        """Whether the number is what it must be."""
-        return self.value >= self.limit if self.sense == "≥" else self.value <= self.limit
 
 
 def bundled(folder: Path, model: bytes, labels: tuple[str, ...], how: Pixels, kind: str) -> str:

@@ -14,7 +14,8 @@ import sys
 import threading
 import time
 
-from camera_loop import Row, looped
+from camera_loop import looped
+from camera_rows import Row
 
 from bramble_agent.camera.looker import Hooks
 from bramble_agent.camera.loop import run

@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from camera_rows import table as camera_table
+from camera_rows import written
 from quarter import table as quarter
 from rich.console import Console
 
@@ -41,6 +43,7 @@ def main() -> None:
         "arm": arm(),
         "peers": peers(),
         "quarter": quarter(),
+        "camera": camera(),
     }
     stale = []
     for name in FILES:
@@ -70,6 +73,11 @@ def arm() -> str:
             *rows,
         ]
     )
+
+
+def camera() -> str:
+    """What the camera's loop costs and holds."""
+    return camera_table(written())
 
 
 def peers() -> str:

@@ -201,9 +201,9 @@ class Looker:
         picture = self._picture(frame) if self._pictures else None
         for event in events:
             self._stats.events += 1
-            self._parts.hooks.event(event)
             for delivery in self._parts.deliveries:
                 delivery.put(event, picture if delivery.pictures else None, frame.taken_ns)
+            self._parts.hooks.event(event)  # told of only now: whoever hears of it may count on its being acted on
 
     def _picture(self, frame: Frame) -> NDArray[Any] | None:
         """The whole frame as uint8 [height, width, 3] RGB, a copy; None where it cannot be decoded."""

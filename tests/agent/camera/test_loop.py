@@ -15,7 +15,8 @@ import pytest
 
 from bramble_agent.camera import looker as looker_module
 from bramble_agent.camera.control import command
-from bramble_agent.camera.event import Prediction
+from bramble_agent.camera.deliver import Delivery
+from bramble_agent.camera.event import Event, Prediction
 from bramble_agent.camera.frame import Frame
 from bramble_agent.camera.looker import Hooks
 from bramble_agent.camera.loop import run
@@ -168,6 +169,23 @@ def test_events_are_told_and_delivered(bundle: str) -> None:
     assert ran.status.ages["action"].count == len(ran.lines)
     assert (action.opened, action.closed, action.shown) == (1, 1, [None] * len(ran.lines))
     assert action.events[0].release == ran.status.release
+
+
+def test_told_of_only_when_it_is_kept(bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every action's queue has an event before anybody hears of it: a loop that is killed then has told of no other."""
+    order: list[tuple[str, str]] = []
+    put = Delivery.put
+
+    def noted(self: Delivery, event: Event, *rest: Any) -> None:
+        put(self, event, *rest)
+        order.append(("kept", event.id))
+
+    monkeypatch.setattr(Delivery, "put", noted)
+    ask = CameraAsk(bundle, "given", tell="nothing", actions=("one", "two"), decide=Decide(threshold=0.9))
+    ran = Ran(ask, feed(4), action=Remembering(), hooks=Hooks(event=lambda event: order.append(("told", event.id))))
+    ids = [f"{ran.status.run}-{n + 1}" for n in range(ran.status.events)]
+    assert ids
+    assert order == [(what, one) for one in ids for what in ("kept", "kept", "told")]
 
 
 def test_pictures_for_actions_that_want_them(bundle: str) -> None:
