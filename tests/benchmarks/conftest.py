@@ -48,3 +48,16 @@ def write(papers: SimpleNamespace, results: Path) -> Write:
             (results / f"{experiment}-seed{seed}.json").write_text(json.dumps(run))
 
     return written
+
+
+@pytest.fixture(scope="module")
+def camera() -> Iterator[SimpleNamespace]:
+    """The pure parts of the camera's measurements."""
+    folder, names = str(PAPERS.parent), ("camera_rows", "camera_ids", "camera_service", "camera_faults")
+    sys.path.insert(0, folder)
+    try:
+        yield SimpleNamespace(**{name.removeprefix("camera_"): __import__(name) for name in names})
+    finally:
+        sys.path.remove(folder)
+        for name in names:
+            sys.modules.pop(name, None)
