@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from camera_example import beside_example
 from camera_faults import kills, outage
-from camera_loop import age, beside_example, bundled, memory, overload, speed, swaps
+from camera_loop import age, bundled, memory, overload, speed, swaps
 from camera_preview import preview
 from camera_rows import Row, conditions, kept, table, write
 

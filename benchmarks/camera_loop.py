@@ -6,8 +6,9 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,6 @@ from bramble_agent.memory import rss_bytes
 from bramble_agent.wire import Budget, Pixels, Scores
 from bramble_agent.wire_camera import CameraAnswer, CameraAsk, ControlAsk, SwapHow
 
-EXAMPLE_THREADS = 4
-
 
 def bundled(folder: Path, model: bytes, labels: tuple[str, ...], how: Pixels, kind: str) -> str:
     """A bundle of a model, with one golden picture."""
@@ -51,7 +50,7 @@ def looped(ask: CameraAsk, hooks: Hooks | None = None) -> tuple[CameraAnswer, fl
         if not times:
             times.append(time.perf_counter())
 
-    answer = run(ask, lambda _: None, threading.Event(), OPENERS, Hooks(prediction, inner.event, inner.tick))
+    answer = run(ask, lambda _: None, threading.Event(), OPENERS, replace(inner, prediction=prediction))
     return answer, time.perf_counter() - times[0]
 
 
@@ -92,75 +91,6 @@ def speed(bundle: str, text: str, frames: int, turns: int) -> list[Row]:
     if "size" in text:  # frames of the model's own size are not decoded at all: 0.1 ms each, invoke included
         rows.append(Row(f"fps of the loop / of bare decode + preprocess + invoke, {text}", ratio, "≥", 0.95, detail))
     return rows
-
-
-# ---- the official example's way --------------------------------------------------------------------------------
-
-
-def resizer() -> tuple[str, Callable[[NDArray[np.uint8], tuple[int, int]], NDArray[np.uint8]]]:
-    """Grey to RGB and to the model's size as picamera2's example does it: by OpenCV, or by Pillow where that is not."""
-    try:
-        import cv2
-    except ImportError:
-        from PIL import Image
-
-        return "Pillow", lambda grey, size: np.asarray(Image.fromarray(grey).convert("RGB").resize(size, 2))
-    return "OpenCV", lambda grey, size: cv2.resize(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), size)
-
-
-def example(model: Path, labels: Path, frames: list[NDArray[np.uint8]], count: int) -> float:
-    """Seconds of picamera2's examples/tensorflow/real_time_with_labels.py: labels and interpreter anew for every frame.
-
-    Its frames are 320 × 240 YUV420 of which it takes the grey plane; the threads are four, as there.
-    """
-    from ai_edge_litert.interpreter import Interpreter
-
-    _, resize = resizer()
-    start = time.perf_counter()
-    for number in range(count):
-        labels.read_text().splitlines()
-        interpreter = Interpreter(model_path=str(model), num_threads=EXAMPLE_THREADS)
-        interpreter.allocate_tensors()
-        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        height, width = (int(n) for n in inputs[0]["shape"][1:3])
-        grey = frames[number % len(frames)][: 320 * 240].reshape(240, 320)
-        picture = resize(grey, (width, height))[None]
-        if inputs[0]["dtype"] == np.int8:
-            picture = (picture.astype(np.int16) - 128).astype(np.int8)
-        interpreter.set_tensor(inputs[0]["index"], picture)
-        interpreter.invoke()
-        interpreter.get_tensor(outputs[0]["index"])
-    return time.perf_counter() - start
-
-
-def beside_example(bundle: str, frames: int, turns: int) -> list[Row]:
-    """The loop's rate beside the example's, with as many threads.
-
-    Once on the same 320 × 240 YUV420 frames, of which the loop takes the colours too; once on frames of the model's
-    size, as our picamera2 source asks the camera's image processor for them and the example does not.
-    """
-    text = "synthetic:?size=320x240&layout=yu12"
-    held = open_bundle(Path(bundle))
-    feed = source(text, held.manifest.pixels)
-    feed.open()
-    raws = [frame.raw.copy() for frame in (feed.read() for _ in range(8)) if frame]
-    feed.close()
-    took: dict[str, list[tuple[float, float]]] = {"example": [], "same": [], "own": []}
-    for _ in range(turns):
-        cpu = time.process_time()
-        wall = example(Path(bundle) / "model.tflite", Path(bundle) / "labels.txt", raws, frames)
-        took["example"].append((wall / frames, (time.process_time() - cpu) / frames))
-        for kind, one in (("same", f"{text}&frames={frames}"), ("own", f"synthetic:?frames={frames}")):
-            cpu = time.process_time()
-            wall = looped(CameraAsk(bundle, one, tell="nothing", threads=EXAMPLE_THREADS))[1]
-            took[kind].append((wall / (frames - 1), (time.process_time() - cpu) / frames))  # its start included
-    middle = {kind: statistics.median(wall for wall, _ in all_) for kind, all_ in took.items()}
-    detail = {"frames": frames, "wall and CPU seconds a frame": took, "resized by": resizer()[0]}
-    name = f"fps of the loop / of picamera2's example, {held.manifest.name}"
-    return [
-        Row(f"{name}, the same frames", middle["example"] / middle["same"], "≥", 3.0, detail),
-        Row(f"{name}, each on the frames it asks the camera for", middle["example"] / middle["own"], "≥", 3.0, detail),
-    ]
 
 
 # ---- age -------------------------------------------------------------------------------------------------------
@@ -231,7 +161,7 @@ def memory(bundle: str, frames: int) -> Row:
         if one.frame % (frames // 100) == 0:
             readings.append((one.frame, rss_bytes()))
 
-    _, took = looped(CameraAsk(bundle, f"synthetic:?frames={frames}", tell="nothing"), Hooks(prediction))
+    _, took = looped(CameraAsk(bundle, f"synthetic:?frames={frames}", tell="nothing"), Hooks(prediction=prediction))
     kept = readings[10:]
     slope = float(np.polyfit([n for n, _ in kept], [rss for _, rss in kept], 1)[0])
     detail = {"frames": frames, "fps": frames / took, "first_bytes": kept[0][1], "last_bytes": kept[-1][1]}

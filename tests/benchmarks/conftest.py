@@ -53,7 +53,8 @@ def write(papers: SimpleNamespace, results: Path) -> Write:
 @pytest.fixture(scope="module")
 def camera() -> Iterator[SimpleNamespace]:
     """The pure parts of the camera's measurements."""
-    folder, names = str(PAPERS.parent), ("camera_rows", "camera_ids", "camera_service", "camera_faults")
+    folder = str(PAPERS.parent)
+    names = ("camera_rows", "camera_ids", "camera_service", "camera_faults", "camera_loop", "camera_example")
     sys.path.insert(0, folder)
     try:
         yield SimpleNamespace(**{name.removeprefix("camera_"): __import__(name) for name in names})
