@@ -32,8 +32,9 @@ class CameraAsk:
     ``bundle`` is a release's folder (or the link ``current``), ``source`` and ``actions`` are URL-like strings.
     ``fps`` is a steady rate (None: as fast as it goes); of the source's frames every ``every``-th is looked at;
     ``motion`` > 0 skips frames where less than that share of the picture changed. ``page`` is "host:port" of the live
-    page ("": none). The answers are lines: one a frame where ``tell`` is "frames", one an event where it is "events",
-    none where it is "nothing". A live frame older than ``deadline_ms`` when its turn comes is not looked at.
+    page ("": none). The answers are lines: one a frame where ``tell`` is "frames", one an event where it is "events"
+    (once every action has it waiting), none where it is "nothing". A live frame older than ``deadline_ms`` when its
+    turn comes is not looked at.
     ``page_token`` is the file of the page's token ("": <root>/camera/<name>.token, on other addresses than loopback).
     ``cpu`` is the share of one core's time that the loop may use (0.5: half of it, 2: two cores; None: no limit).
     """
