@@ -80,4 +80,4 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
 
 def figure(value: float) -> str:
     """A number with three places at most."""
-    return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return f"{round(value, 3) + 0.0:,.3f}".rstrip("0").rstrip(".")  # + 0.0: never "-0"

@@ -59,7 +59,19 @@ def test_table(camera: SimpleNamespace) -> None:
     ]
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "0"), (100.0, "100"), (0.5, "0.5"), (1e6, "1,000,000"), (2.0004, "2")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (100.0, "100"),
+        (0.5, "0.5"),
+        (1e6, "1,000,000"),
+        (2.0004, "2"),
+        (-0.0, "0"),
+        (-1e-4, "0"),
+        (-0.5, "-0.5"),
+    ],
+)
 def test_figure(camera: SimpleNamespace, value: float, text: str) -> None:
     """No zeros at the end, but those before the point stay."""
     assert camera.rows.figure(value) == text
