@@ -99,20 +99,28 @@ def beside_example(bundle: str, frames: int, turns: int) -> list[Row]:
     """
     held = open_bundle(Path(bundle))
     raws = pictures(held)
-    took: dict[str, list[float]] = {"example": [], "same": [], "own": []}
+    took: dict[str, list[float]]
+    cpu: dict[str, list[float]]
+    took, cpu = ({"example": [], "same": [], "own": []} for _ in range(2))
     steps: dict[str, list[float]] = {step: [] for step in STEPS}
     with tempfile.TemporaryDirectory() as folder:
         labels = Path(folder) / "labels.txt"
         labels.write_text("".join(f"{n} {name}\n" for n, name in enumerate(held.labels)), encoding="utf-8")
         for _ in range(turns):
+            begin = time.process_time()
             by_step = example(Path(bundle) / "model.tflite", labels, raws, frames)
+            cpu["example"].append((time.process_time() - begin) / frames * 1e3)
             took["example"].append(sum(by_step.values()) / frames * 1e3)
             for step, seconds in by_step.items():
                 steps[step].append(seconds / frames * 1e3)
             for kind, text in (("same", f"{TEXT}&frames={frames}"), ("own", f"synthetic:?frames={frames}")):
+                begin = time.process_time()
                 wall = looped(CameraAsk(bundle, text, tell="nothing", threads=THREADS))[1]
+                cpu[kind].append((time.process_time() - begin) / frames * 1e3)
                 took[kind].append(wall / (frames - 1) * 1e3)
-    return rows(held.manifest.name, took, steps, {"frames": frames, "threads": THREADS, "resized by": resizer()[0]})
+    how = {"frames": frames, "threads": THREADS, "resized by": resizer()[0]}
+    how["CPU ms a frame, start included"] = cpu
+    return rows(held.manifest.name, took, steps, how)
 
 
 def pictures(held: Bundle) -> list[NDArray[np.uint8]]:
