@@ -22,12 +22,12 @@ AGENT_FLOORS = (
     "bramble_agent.unpacking.rans bramble_agent.unpacking.xxh32 bramble_agent.wire bramble_agent.wire_camera "
     "bramble_agent.wire_install",
     "bramble_agent.camera.actions.mqtt_session bramble_agent.camera.actions.secret_file bramble_agent.camera.ages "
-    "bramble_agent.camera.decide bramble_agent.camera.detection bramble_agent.camera.direct bramble_agent.camera.draw "
-    "bramble_agent.camera.line bramble_agent.camera.place bramble_agent.camera.planes bramble_agent.camera.slot "
+    "bramble_agent.camera.decide bramble_agent.camera.direct bramble_agent.camera.draw bramble_agent.camera.line "
+    "bramble_agent.camera.place bramble_agent.camera.planes bramble_agent.camera.slot "
     "bramble_agent.camera.sources.options bramble_agent.camera.sources.picture "
-    "bramble_agent.camera.sources.v4l2_choose bramble_agent.codec bramble_agent.energy bramble_agent.files "
-    "bramble_agent.installed bramble_agent.lease bramble_agent.locking bramble_agent.pixels bramble_agent.prove "
-    "bramble_agent.unpacking.dense bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing "
+    "bramble_agent.camera.sources.v4l2_choose bramble_agent.codec bramble_agent.detection bramble_agent.energy "
+    "bramble_agent.files bramble_agent.installed bramble_agent.lease bramble_agent.locking bramble_agent.pixels "
+    "bramble_agent.prove bramble_agent.unpacking.dense bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing "
     "bramble_agent.unpacking.positions bramble_agent.wire_release",
     "bramble_agent.board bramble_agent.camera.actions.settings bramble_agent.camera.capture "
     "bramble_agent.camera.convert bramble_agent.camera.deliver bramble_agent.camera.page.token "
@@ -67,8 +67,8 @@ HOST_FLOORS = (
     "bramble.fleet.camera.unit bramble.fleet.feed bramble.fleet.findings bramble.fleet.follow bramble.fleet.probe "
     "bramble.fleet.probe.cameras bramble.fleet.probe.records bramble.fleet.probe.silicon bramble.fleet.probe.survey "
     "bramble.fleet.release bramble.fleet.release.coding bramble.fleet.release.operators bramble.fleet.setup "
-    "bramble.fleet.setup.proof_model bramble.fleet.ssh bramble.fleet.ssh.words bramble.fleet.versions bramble.graph "
-    "bramble.graph.copying bramble.graph.low_rank bramble.held bramble.held.resting bramble.held.seen "
+    "bramble.fleet.setup.proof_model bramble.fleet.ssh bramble.fleet.ssh.words bramble.fleet.versions bramble.foreign "
+    "bramble.graph bramble.graph.copying bramble.graph.low_rank bramble.held bramble.held.resting bramble.held.seen "
     "bramble.old_configs bramble.packing bramble.packing.cut bramble.packing.levels bramble.packing.range_encoder "
     "bramble.packing.record bramble.parts bramble.places bramble.pruning bramble.quantization "
     "bramble.quantization.grid bramble.quantization.patches bramble.report bramble.report.conditions "
@@ -79,18 +79,18 @@ HOST_FLOORS = (
     "bramble.artifact bramble.cli.screen bramble.convert bramble.datasets.types bramble.few_values.shadows "
     "bramble.fleet.findings.finding bramble.fleet.probe.describe bramble.fleet.release.gate "
     "bramble.fleet.release.kept bramble.fleet.setup.elf bramble.fleet.ssh.config bramble.fleet.ssh.known_hosts "
-    "bramble.fleet.ssh.link bramble.fleet.types bramble.graph.channels bramble.graph.rewire bramble.held.masks "
-    "bramble.packing.candidate bramble.packing.contents_table bramble.quantization.ai_edge bramble.recipe_quantize "
-    "bramble.recipe_sharing bramble.report.audit_lines bramble.report.charts bramble.report.doctor_table "
-    "bramble.report.layer_table bramble.report.stage_table bramble.report.verdict bramble.tflite "
-    "bramble.training.dropout bramble.training.front bramble.training.penalty bramble.training.rates "
+    "bramble.fleet.ssh.link bramble.fleet.types bramble.foreign.labels bramble.graph.channels bramble.graph.rewire "
+    "bramble.held.masks bramble.packing.candidate bramble.packing.contents_table bramble.quantization.ai_edge "
+    "bramble.recipe_quantize bramble.recipe_sharing bramble.report.audit_lines bramble.report.charts "
+    "bramble.report.doctor_table bramble.report.layer_table bramble.report.stage_table bramble.report.verdict "
+    "bramble.tflite bramble.training.dropout bramble.training.front bramble.training.penalty bramble.training.rates "
     "bramble.training.reporter",
     "bramble.audit bramble.datasets.digits bramble.datasets.download bramble.datasets.idx bramble.doctor.align "
     "bramble.evaluate bramble.fleet.ask bramble.fleet.camera.place bramble.fleet.findings.board "
     "bramble.fleet.inventory bramble.fleet.local bramble.fleet.probe.probe bramble.fleet.rollout "
-    "bramble.fleet.setup.target bramble.fleet.ssh.keys bramble.fleet.ssh.watch bramble.graph.constants "
-    "bramble.graph.flatten bramble.graph.rebuild bramble.graph.widths bramble.held.sharing bramble.held.zeros "
-    "bramble.packing.hashed bramble.packing.planes bramble.packing.products bramble.packing.sparse "
+    "bramble.fleet.setup.target bramble.fleet.ssh.keys bramble.fleet.ssh.watch bramble.foreign.model "
+    "bramble.graph.constants bramble.graph.flatten bramble.graph.rebuild bramble.graph.widths bramble.held.sharing "
+    "bramble.held.zeros bramble.packing.hashed bramble.packing.planes bramble.packing.products bramble.packing.sparse "
     "bramble.packing.standard bramble.pruning.layers_table bramble.pruning.regrow bramble.pruning.scores "
     "bramble.pruning.sensitivity bramble.pruning.surgeon bramble.quantization.flatbuffer bramble.quantization.graph "
     "bramble.recipe bramble.report.facts bramble.report.survey_table bramble.report.table bramble.training.answers "
@@ -106,16 +106,16 @@ HOST_FLOORS = (
     "bramble.compress.slim bramble.compress.train bramble.datasets bramble.doctor.pictures "
     "bramble.few_values.shared_fit bramble.fleet.camera.journal bramble.fleet.camera.watch "
     "bramble.fleet.findings.python bramble.fleet.release.push bramble.fleet.setup.stacks bramble.fleet.ssh.login "
-    "bramble.packing.shipped bramble.quantization.equalize bramble.quantization.fold bramble.quantization.places "
-    "bramble.report.files",
+    "bramble.foreign.pictures bramble.packing.shipped bramble.quantization.equalize bramble.quantization.fold "
+    "bramble.quantization.places bramble.report.files",
     "bramble.bundle bramble.cli.board_groups bramble.cli.camera_options bramble.cli.look bramble.compress.binarize "
     "bramble.compress.cluster bramble.compress.hash bramble.compress.vector bramble.fleet.camera.start "
     "bramble.fleet.camera.swap bramble.fleet.findings.findings bramble.fleet.setup.choose "
     "bramble.fleet.ssh.connection bramble.quantization.simulate bramble.teachers",
     "bramble.fleet.camera.words bramble.fleet.connect bramble.fleet.setup.setup bramble.fleet.ssh.tunnel "
-    "bramble.quantization.islands bramble.quantization.ranges",
-    "bramble.cli.board bramble.cli.signers bramble.deploy bramble.doctor.so_far bramble.fleet.camera.view "
-    "bramble.quantization.export bramble.quantization.taps",
+    "bramble.foreign.make bramble.quantization.islands bramble.quantization.ranges",
+    "bramble.cli.board bramble.cli.import_ bramble.cli.signers bramble.deploy bramble.doctor.so_far "
+    "bramble.fleet.camera.view bramble.quantization.export bramble.quantization.taps",
     "bramble.cli.known bramble.doctor.examine bramble.quantization.adaround bramble.quantization.bias_correction",
     "bramble.cli.bench bramble.cli.camera bramble.cli.camera_view bramble.cli.probe bramble.cli.push "
     "bramble.cli.rollback bramble.cli.setup bramble.cli.verify bramble.quantization.prepare",
@@ -136,6 +136,7 @@ OPEN_TO_HOST = {
     "bramble_agent.wire_release",
     "bramble_agent.wire_install",
     "bramble_agent.wire_camera",
+    "bramble_agent.detection",
     "bramble_agent.codec",
     "bramble_agent.errors",
     "bramble_agent.pixels",
@@ -188,6 +189,8 @@ THIRD_PARTY = {
     "bramble.datasets.cifar10": "numpy PIL",
     "bramble.tflite": "numpy ai_edge_litert",
     "bramble.audit": "numpy",
+    "bramble.foreign": "numpy",
+    "bramble.foreign.model": "ai_edge_litert flatbuffers numpy",
     "bramble.bundle": "numpy",
     "bramble.packing": "numpy",
     "bramble.packing.cut": "numpy ai_edge_litert",

@@ -33,8 +33,8 @@ def verify(bundle: Bundle, threads: int = 1) -> VerifyAnswer:
     """
     golden = read_golden(bundle)
     engine = runtime.load(bundle.model, threads)
-    got = answers(engine, golden)
     manifest = bundle.manifest
+    got = answers(engine, golden, manifest.task)
     lookup = pixels.table(manifest.pixels, manifest.inputs[0])
     same_input = np.array_equal(pixels.to_input(golden["pixels"], lookup), golden["input_0"])
     same = engine.kernels == manifest.golden.kernels

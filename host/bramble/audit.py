@@ -109,6 +109,26 @@ def audit_export(
     )
 
 
+def structure(graph: Graph) -> tuple[str, tuple[str, ...]]:
+    """The scheme that a model without a float one beside it looks like, and what keeps it from holding its promise."""
+    kernels = [kernel.dtype for kernel in graph.weights()]
+    between = {graph.tensors[i].dtype for node in graph.nodes if node.name in WEIGHTED for i in node.outputs}
+    if not any(kind in ("INT8", "UINT8") for kind in kernels):
+        return "float16" if any(tensor.dtype == "FLOAT16" for tensor in graph.tensors) else "float32", ()
+    if between == {"FLOAT32"}:
+        return "dynamic", ()
+    scheme = "int16x8" if "INT16" in between else "int8"
+    floats = tuple(tensor.name for tensor in graph.tensors if "FLOAT" in tensor.dtype)
+    coarse = len(list(_per_tensor(graph)))
+    found = Audit(
+        scheme, graph.operators(), floats, (), 0, 0.0, 0.0, 1.0, (), float_operators=tuple(_float_operators(graph))
+    )
+    said = _float_failures(found)
+    if coarse:
+        said.append(f"{coarse} of {len(kernels)} kernels quantized per tensor")
+    return scheme, tuple(said)
+
+
 def _same(ours: tuple[NDArray[np.int8], NDArray[np.float32]], theirs: tuple[NDArray[Any], NDArray[np.float32]]) -> bool:
     """Whether all integers are equal, and scales to float32's last digits; scales of channels of zeros mean nothing."""
     (mine, steps), (held, scales) = ours, theirs

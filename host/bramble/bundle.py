@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bramble.datasets.types import Dataset
+from bramble.datasets.types import Dataset, Images
 from bramble.errors import BundleError, from_agent
 from bramble.packing.shipped import Hints, packed_form
 from bramble.tflite import read_graph
@@ -52,6 +52,7 @@ class Contents:
     scores: Scores
     provenance: dict[str, str]
     hashed: Hints = ()
+    task: str = "classification"
 
 
 def pack(folder: Path, model: bytes, contents: Contents) -> str:
@@ -64,8 +65,8 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
     graph = read_graph(model)
     golden: dict[str, NDArray[Any]] = {"pixels": contents.pictures}
     golden["input_0"] = to_input(contents.pictures, table(contents.pixels, engine.inputs[0]))
-    golden.update({f"output_{i}": values for i, values in enumerate(answers(engine, golden))})
-    others = _by_other_kernels(model, golden)
+    golden.update({f"output_{i}": values for i, values in enumerate(answers(engine, golden, contents.task))})
+    others = _by_other_kernels(model, golden, contents.task)
     golden.update({f"{family}_{i}": values for family, all_ in others.items() for i, values in enumerate(all_)})
     (folder / MODEL).write_bytes(model)
     packed = packed_form(model, contents.hashed)
@@ -78,7 +79,7 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
     manifest = Manifest(
         version=BUNDLE_VERSION,
         name=contents.name,
-        task="classification",
+        task=contents.task,
         files={name: _fact(folder / name) for name in LIMIT_BYTES if name != MANIFEST},
         inputs=engine.inputs,
         outputs=engine.outputs,
@@ -96,12 +97,12 @@ def pack(folder: Path, model: bytes, contents: Contents) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def _by_other_kernels(model: bytes, golden: dict[str, NDArray[Any]]) -> dict[str, list[NDArray[Any]]]:
+def _by_other_kernels(model: bytes, golden: dict[str, NDArray[Any]], task: str) -> dict[str, list[NDArray[Any]]]:
     """What each family of kernels answers, by its name; one that lacks an operator of the model is left out."""
     found = {}
     for family in runtime.FAMILIES:
         try:
-            found[family] = answers(runtime.load(model, family=family), golden)
+            found[family] = answers(runtime.load(model, family=family), golden, task)
         except (ModelRejected, OperatorMissing, RuntimeError):
             continue
     return found
@@ -143,17 +144,25 @@ def _fact(path: Path) -> FileFact:
 
 def golden_pictures(data: Dataset) -> NDArray[np.uint8]:
     """Held-out pictures for the golden answers, spread evenly over the classes; training ones where those are few."""
-    images = data.held_out if len(data.held_out) >= GOLDEN else data.train
+    return spread(data.held_out if len(data.held_out) >= GOLDEN else data.train, GOLDEN)
+
+
+def spread(images: Images, count: int) -> NDArray[np.uint8]:
+    """So many of the pictures, or all, spread evenly over their classes."""
     by_class = np.argsort(images.labels, kind="stable")
-    chosen = np.linspace(0, len(by_class) - 1, min(GOLDEN, len(by_class))).astype(int)
+    chosen = np.linspace(0, len(by_class) - 1, min(count, len(by_class))).astype(int)
     return images.take(by_class[chosen]).pixels
 
 
 def find_bundle(path: Path) -> Path:
     """The bundle that a person means: a .zip, a bundle's folder, or a run's folder with bundle/ in it.
 
-    Raises BundleError naming the bundles inside for the folder of a recipe's runs, and for a recipe's name.
+    Raises BundleError naming the bundles inside for the folder of a recipe's runs, and for a recipe's name; and for a
+    bare model.
     """
+    if path.is_file() and _is_bare(path):
+        hint = f"`bramble import {path} --labels FILE` makes a bundle of it"
+        raise BundleError(f"{path} is a bare model: it lacks labels and preprocessing", hint)
     if (path / "bundle").is_dir():
         return path / "bundle"
     inside = bundles_in(path)
@@ -163,6 +172,15 @@ def find_bundle(path: Path) -> Path:
     if made:
         raise BundleError(f"there is no bundle {path}, but a recipe of that name was built", _choose(made))
     return path
+
+
+def _is_bare(path: Path) -> bool:
+    """Whether a file is a .tflite; one with metadata is a .zip too."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"TFL3"
+    except OSError:
+        return False
 
 
 def bundles_in(runs: Path) -> list[Path]:

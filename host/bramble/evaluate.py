@@ -6,14 +6,17 @@ The shipped file through the interpreter that boards use; a Keras model, between
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from bramble.datasets.types import Images
 from bramble_agent import runtime
 from bramble_agent.pixels import table, to_input
 from bramble_agent.wire import Pixels, TensorSpec
+
+if TYPE_CHECKING:
+    import keras
 
 BATCH = 512
 FLOAT = TensorSpec("", (), "float32")

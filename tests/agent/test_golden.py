@@ -18,6 +18,7 @@ from bramble_agent.bundle import open_bundle
 from bramble_agent.errors import BundleDamaged
 from bramble_agent.golden import answers, numbered, read_golden
 from bramble_agent.wire import Golden
+from detector import box, make_detector
 from making import PICTURES, int8_answers, make_bundle, make_golden, make_model
 
 
@@ -160,5 +161,21 @@ def test_numbered_is_in_order() -> None:
 
 def test_answers_of_the_engine() -> None:
     """The engine's answers come as one array an output, one row a picture."""
-    (got,) = answers(runtime.load(make_model()), make_golden())
+    (got,) = answers(runtime.load(make_model()), make_golden(), "classification")
     assert got.tolist() == int8_answers().tolist()
+
+
+def test_what_a_detector_leaves_in_memory_is_no_answer() -> None:
+    """Behind the boxes that were found there is what the picture before left: it is made 0."""
+    engine = runtime.load(make_detector())
+    one = np.zeros((1, 4, 4, 1), np.float32)
+    three = one.copy()
+    one[0, 1, 2] = 0.8
+    three[0, 1, 2], three[0, 2, 1], three[0, 0, 1] = 0.8, 0.6, 0.4
+    inputs = {"input_0": np.concatenate([three, one])}
+    boxes, classes, scores, count = answers(engine, inputs, "detection")
+    assert count.tolist() == [3.0, 1.0]
+    assert scores.tolist() == [pytest.approx([0.8, 0.6, 0.4]), pytest.approx([0.8, 0.0, 0.0])]
+    assert classes.tolist() == [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    assert boxes[1, 0].tolist() == pytest.approx(box(1))
+    assert not boxes[1, 1:].any()

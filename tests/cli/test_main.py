@@ -12,7 +12,21 @@ import pytest
 from running import bramble, environment
 
 HEAVY = {"tensorflow", "keras", "numpy", "paramiko", "rich", "matplotlib", "jinja2", "sklearn", "PIL"}
-VERBS = ("init", "models", "data", "build", "inspect", "push", "verify", "bench", "deploy", "report", "check", "schema")
+VERBS = (
+    "init",
+    "models",
+    "data",
+    "build",
+    "import",
+    "inspect",
+    "push",
+    "verify",
+    "bench",
+    "deploy",
+    "report",
+    "check",
+    "schema",
+)
 LIST_MODULES = """
 import runpy, sys
 try:

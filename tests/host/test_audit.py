@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bramble.audit import Audit, Promise, audit, audit_export, demand
+from bramble.audit import Audit, Promise, audit, audit_export, demand, structure
 from bramble.errors import AuditError
 from bramble.tflite import Graph, Node, Tensor
 from bramble_agent.wire import TensorSpec
@@ -220,3 +220,35 @@ def test_operators_that_stay_float_are_named() -> None:
     found = audit(Graph(tensors, nodes, (0,), (3,), ""), "int8", 1.0, EXPECTED, exact(INT8), INT8)
     assert found.float_operators == ("ELU",)
     assert "these operators cannot be integer: ELU" in found.failures
+
+
+def test_structure_of_a_model_of_integers() -> None:
+    """Without a float model beside it: kernels by their scales, and floats that remain."""
+    assert structure(SOUND) == ("int8", ())
+    coarse = graph(("CONV_2D", kernel("conv", (8, 3, 3, 4), 1)), ("FULLY_CONNECTED", kernel("dense", (3, 128), 3)))
+    assert structure(coarse) == ("int8", ("1 of 2 kernels quantized per tensor",))
+    island = Graph(
+        (*SOUND.tensors, activation("left", "FLOAT32")),
+        (*SOUND.nodes, Node("SIN", 1, (0,), (len(SOUND.tensors),))),
+        (0,),
+        SOUND.outputs,
+        "",
+    )
+    scheme, said = structure(island)
+    assert scheme == "int8"
+    assert said == ("1 float tensors remain, first 'left'", "these operators cannot be integer: SIN")
+
+
+def test_structure_of_other_models() -> None:
+    """The scheme is read off kernels and what lies between them; floats are what they promise."""
+
+    def of(kernels: str, between: str, *more: Tensor) -> tuple[str, tuple[str, ...]]:
+        held = Tensor("dense", (3, 4), kernels, (0.1,) * 3, 0, np.zeros((3, 4), np.int8))
+        tensors = (activation("in", between), held, activation("out", between), *more)
+        return structure(Graph(tensors, (Node("FULLY_CONNECTED", 1, (0, 1, -1), (2,)),), (0,), (2,), ""))
+
+    assert of("FLOAT32", "FLOAT32") == ("float32", ())
+    assert of("FLOAT32", "FLOAT32", activation("half", "FLOAT16")) == ("float16", ())
+    assert of("INT8", "FLOAT32") == ("dynamic", ())
+    assert of("INT8", "INT16") == ("int16x8", ())
+    assert of("UINT8", "UINT8")[0] == "int8"

@@ -238,3 +238,12 @@ def test_golden_pictures_come_from_the_held_out_part(one_epoch: Run) -> None:
     assert set(found) <= set(held_out)
     assert not set(found) & elsewhere
     assert set(Counter(held_out[picture] for picture in found)) == set(range(10))
+
+
+def test_a_bare_model_is_to_be_imported_first(tmp_path: Path) -> None:
+    """Whatever it is called, and also with metadata, which make it a .zip."""
+    for name, more in (("m.tflite", b""), ("m.zip", b"PK")):
+        (tmp_path / name).write_bytes(make_model() + more)
+        with pytest.raises(BundleError, match="is a bare model") as caught:
+            find_bundle(tmp_path / name)
+        assert f"bramble import {tmp_path / name} --labels" in caught.value.hint

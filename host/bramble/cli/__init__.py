@@ -56,6 +56,7 @@ def _register() -> None:
         camera_service,
         camera_view,
         deploy,
+        import_,
         init,
         inspect,
         look,
@@ -67,7 +68,9 @@ def _register() -> None:
         verify,
     )
 
-    _add(init.init, look.models, look.data, build.build, inspect.inspect)
+    _add(init.init, look.models, look.data, build.build)
+    app.command("import")(import_.import_)  # a word of Python's own
+    _add(inspect.inspect)
     _add(probe.probe, setup.setup, board_groups.tag, board_groups.group, signers.signers, to=board.app)
     app.add_typer(board.app, name="board")
     service = camera_service

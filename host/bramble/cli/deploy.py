@@ -61,6 +61,6 @@ def _refuse_build_options(set_: list[str], fresh: bool, strict: bool) -> None:
 def _is_bundle(path: Path) -> bool:
     from bramble.bundle import bundles_in
 
-    if path.suffix == ".zip" or (path / "manifest.json").is_file() or (path / "bundle").is_dir():
+    if path.suffix in (".zip", ".tflite") or (path / "manifest.json").is_file() or (path / "bundle").is_dir():
         return True
     return path.is_dir() and bool(bundles_in(path))  # the folder of a recipe's runs: to be told which are inside

@@ -52,7 +52,7 @@ def _find(root: Path, share: float) -> tuple[tuple[str, ...], list[_Picture]]:
     found = []
     for top, side in roots.items():
         for number, label in enumerate(labels):
-            paths = _pictures(top / label)
+            paths = pictures_of(top / label)
             drawn = _draw(paths, share) if side is None else frozenset(paths if side else ())
             found += [_Picture(path, number, path in drawn) for path in paths]
     return tuple(labels), found
@@ -61,7 +61,7 @@ def _find(root: Path, share: float) -> tuple[tuple[str, ...], list[_Picture]]:
 def count_classes(root: Path) -> dict[str, int]:
     """How many pictures each class under ``root`` has."""
     roots = _roots(root)
-    return {label: sum(len(_pictures(top / label)) for top in roots) for label in _labels(roots)}
+    return {label: sum(len(pictures_of(top / label)) for top in roots) for label in _labels(roots)}
 
 
 def _roots(root: Path) -> dict[Path, bool | None]:
@@ -75,10 +75,11 @@ def _labels(roots: Iterable[Path]) -> list[str]:
 
 
 def _is_class(entry: Path) -> bool:
-    return entry.is_dir() and not entry.name.startswith(".") and bool(_pictures(entry))
+    return entry.is_dir() and not entry.name.startswith(".") and bool(pictures_of(entry))
 
 
-def _pictures(folder: Path) -> list[Path]:
+def pictures_of(folder: Path) -> list[Path]:
+    """All pictures under a folder, by name."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 

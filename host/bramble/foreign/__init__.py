@@ -1,0 +1,1 @@
+"""A foreign .tflite and its labels become a bundle: ``bramble import``."""
