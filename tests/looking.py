@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,10 @@ class Given:
         """Never asked."""
         raise AssertionError("Feed gives the frames")
 
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """Never told."""
+        raise AssertionError("Feed gives the frames")
+
     def close(self) -> None:
         """Nothing to let go of."""
 
@@ -57,6 +61,7 @@ class Feed:
         self._frames: Iterator[Frame | None] = iter(frames)
         self.ended = self.started = self.stopped = False
         self.given = 0
+        self.wanted: list[tuple[Pixels, ...]] = []
         self.trouble = ""
 
     def start(self) -> None:
@@ -72,6 +77,11 @@ class Feed:
             return None
         self.given += got is not None
         return got
+
+    def want(self, wanted: Sequence[Pixels]) -> int:
+        """Note it; the frames stay what they are."""
+        self.wanted.append(tuple(wanted))
+        return 0
 
     def counts(self) -> dict[str, int]:
         """How many were given."""

@@ -144,7 +144,8 @@ class SwapStatus:
 
     ``dropped`` is by how many more of the source's frames were passed over at the switch than between any two of the 64
     frames before; ``longest_gap_ms`` is the longest time between two predictions since the swap was asked for,
-    ``usual_gap_ms`` the longest between those 64.
+    ``usual_gap_ms`` the longest between those 64. ``reshaped``: the releases take different pictures, so the source was
+    asked for frames that serve both; a camera pauses where it is set up anew for that.
     """
 
     state: str = "none"
@@ -159,6 +160,7 @@ class SwapStatus:
     usual_gap_ms: float = 0.0
     switches: int = 0
     why: str = ""
+    reshaped: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import pytest
 
 from bramble.bundle import load_bundle
 from bramble_agent.wire import Pixels
-from cli.conftest import Failed, run
 from making import LABELS, make_bundle, make_model
 from running import bramble
+
+from .conftest import Failed, run
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable
 
 from ..errors import AgentError, CameraBusy, CameraLost, CameraMissing, FrameDamaged
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from .frame import Frame, Source
@@ -41,13 +42,19 @@ class Capture:
     """
 
     def __init__(
-        self, source: Source, slot: Slot, patience: Patience, clock: Callable[[], float] = time.monotonic
+        self,
+        source: Source,
+        slot: Slot,
+        patience: Patience,
+        clock: Callable[[], float] = time.monotonic,
+        wishes: Wishes | None = None,
     ) -> None:
         self.stop = threading.Event()
         self.wait: Callable[[float], object] = self.stop.wait
         self.trouble = ""
         self.calling_since: float | None = None
         self._source, self._slot, self._patience, self._clock = source, slot, patience, clock
+        self._wishes, self._heeded = wishes or Wishes(), 0
         self._pause_s = patience.again_s
         self._was_open = False
         self.next_number = 0
@@ -90,6 +97,7 @@ class Capture:
         """Whether the source ended, or was told to."""
         try:
             self.calling_since = self._clock()
+            self._heeded = self._wishes.heed(self._source, self._heeded)
             self._source.open()
             self._was_open = True
             self._read()
@@ -103,6 +111,8 @@ class Capture:
         last, damaged, offset = self._clock(), 0, None
         while not self.stop.is_set():
             self.calling_since = self._clock()
+            heeded, self._heeded = self._heeded, self._wishes.heed(self._source, self._heeded)
+            offset = offset if heeded == self._heeded else None
             try:
                 frame = self._source.read()
             except FrameDamaged as error:
@@ -128,4 +138,4 @@ class Capture:
             self._slot.count("missed", missed)
         self.next_number = number + 1
         self._pause_s, self.trouble = self._patience.again_s, ""
-        self._slot.put(replace(frame, number=number), self._source.live, self.stop)
+        self._slot.put(replace(frame, number=number, wish=self._heeded), self._source.live, self.stop)

@@ -6,11 +6,13 @@ copy of every frame. Where reading itself takes long beside the model (video tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict
+from typing import TYPE_CHECKING, Dict, Sequence
 
 from ..errors import FrameDamaged
+from .wishes import Wishes
 
 if TYPE_CHECKING:
+    from ..wire import Pixels
     from .frame import Frame, Source
 
 
@@ -23,6 +25,7 @@ class Direct:
         self.ended = False
         self._source = source
         self._open = False
+        self._wishes, self._heeded = Wishes(), 0
         self._counts = {"frames": 0, "damaged": 0}
 
     def start(self) -> None:
@@ -33,6 +36,7 @@ class Direct:
     def take(self, timeout_s: float) -> Frame | None:
         """The next frame, valid until the next call; None for a damaged one, and at the end. Raises CameraLost."""
         try:
+            self._heeded = self._wishes.heed(self._source, self._heeded)
             frame = self._source.read()
         except FrameDamaged:
             self._counts["damaged"] += 1
@@ -41,7 +45,12 @@ class Direct:
             self.ended = True
         else:
             self._counts["frames"] += 1
+            frame.wish = self._heeded
         return frame
+
+    def want(self, wanted: Sequence[Pixels]) -> int:
+        """Have frames serve models of all these pictures; the ``wish`` of the first that do. For any thread."""
+        return self._wishes.tell(wanted)
 
     def counts(self) -> Dict[str, int]:
         """Frames that came, and those that could not be used."""

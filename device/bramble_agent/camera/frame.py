@@ -6,10 +6,12 @@ Times are ``time.monotonic_ns``: a clock that is set anew does not make frames o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Sequence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ..wire import Pixels
 
 LAYOUTS = ("rgb", "bgr", "gray", "yuyv", "nv12", "yu12", "jpeg")
 COLOURS = ("601", "601-full", "709", "709-full")
@@ -36,12 +38,14 @@ class Frame:
     """One frame as it came. ``raw`` (uint8, flat) may be the source's own buffer: it is valid until the next read.
 
     ``taken_ns`` is when the sensor took it, never in the future; where the source cannot say, when it arrived.
+    ``wish`` is of ``wishes``; a source leaves it alone.
     """
 
     number: int
     raw: NDArray[Any]
     format: Format
     taken_ns: int
+    wish: int = 0
 
 
 class Source(Protocol):
@@ -57,6 +61,12 @@ class Source(Protocol):
         """The next frame, waited for at most a few seconds; None at the end of a source that ends.
 
         Raises FrameDamaged for one frame that cannot be used (the next one may be), CameraLost where it went away.
+        """
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """From the next frame on they must serve models of all these pictures, each with one resize at most.
+
+        Open or not. Numbers may begin anew. Raises what opening raises, where it had to be opened anew for that.
         """
 
     def close(self) -> None:

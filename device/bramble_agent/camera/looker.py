@@ -49,6 +49,9 @@ class Frames(Protocol):
     def take(self, timeout_s: float) -> Frame | None:
         """The newest frame (of a file: the next), None where none comes in time. It is valid until the next call."""
 
+    def want(self, wanted: Sequence[Pixels]) -> int:
+        """Have frames serve models of all these pictures; the ``wish`` of the first that do. For any thread."""
+
     def counts(self) -> dict[str, int]:
         """Frames, and drops by cause."""
 
@@ -144,7 +147,7 @@ class Looker:
             self._stats.skipped["late"] += 1
             return
         self._stats.ages["capture"].record(captured_ns)
-        if self._swapper.between():
+        if self._swapper.between(frame):
             self._another(frame)
         looked = self._looked(frame)
         if looked is not None:

@@ -110,6 +110,7 @@ def _parts(ask: CameraAsk, openers: Openers) -> Parts:
         load=lambda bundle: _loaded(bundle, ask, openers),
         check=lambda new: _check_swap(decider, task, new),
         decide=lambda: decider.how,
+        want=frames.want,
     )
     stats = Stats(ask.name, run_id, ask.source)
     stats.release = model.release  # whoever asks before the first frame is told too

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Callable, Dict
+from typing import TYPE_CHECKING, Callable, Dict, Sequence
 
 from .capture import Capture, Patience
 from .slot import Slot
+from .wishes import Wishes
 
 if TYPE_CHECKING:
+    from ..wire import Pixels
     from .frame import Frame, Source
 
 
@@ -29,12 +31,12 @@ class Newest:
     ) -> None:
         self._patience = patience or Patience()
         self._another, self._clock = another, clock
-        self._slot = Slot()
+        self._slot, self._wishes = Slot(), Wishes()
         self._hung = 0
         self._begin(source)
 
     def _begin(self, source: Source) -> None:
-        self._capture = Capture(source, self._slot, self._patience, self._clock)
+        self._capture = Capture(source, self._slot, self._patience, self._clock, self._wishes)
         self._thread = threading.Thread(target=self._capture.run, name="capture", daemon=True)
 
     @property
@@ -61,6 +63,14 @@ class Newest:
         if frame is None and self._another is not None and self._silent_s() > self._patience.stuck_s:
             self._replace(self._another())
         return frame
+
+    def want(self, wanted: Sequence[Pixels]) -> int:
+        """Have frames serve models of all these pictures; the ``wish`` of the first that do. For any thread.
+
+        A camera that must be set up anew for that pauses; one that is away is told when it comes back, and one that
+        takes the place of a source that hangs before it is opened.
+        """
+        return self._wishes.tell(wanted)
 
     def counts(self) -> Dict[str, int]:
         """Frames that came, and drops by cause: "late", "missed", "damaged", "lost", and "hung" sources."""

@@ -6,6 +6,10 @@
     probation   the thread runs the old one on copies; where the new one fails, disagrees or is slow, the loop goes
                 back between two frames (where it fails, with the very frame it failed on)
 
+Where the new one takes other pictures, the source is asked for frames that serve both, from the loading on, and at the
+end for those of the one that stays; only such frames are compared, and switched on. A camera that must be set up anew
+pauses twice for that.
+
 The interpreter holds Python's lock while it loads a model, so the longest gap between two predictions is told.
 """
 
@@ -15,14 +19,16 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..errors import AgentError, BadRequest, Busy
+from ..wire import Pixels
 from ..wire_camera import Decide, SwapHow, SwapStatus
 from .frame import Frame
 from .model import Model, named
+from .place import alike
 from .predict import Seen
 from .shadow import Shadow, Tally
 
@@ -43,10 +49,15 @@ class Swapper:
         load: Callable[[str], Model],
         check: Callable[[Model], None],
         decide: Callable[[], Decide],
+        want: Callable[[Sequence[Pixels]], int],
     ) -> None:
-        """``load`` loads a release's folder, ``check`` raises BadRequest for a model that does not suit the loop."""
+        """``load`` loads a release's folder, ``check`` raises BadRequest for a model that does not suit the loop.
+
+        ``want`` asks the source for frames that serve models of all these pictures; gives the ``wish`` they will have.
+        """
         self.model = model
-        self._load, self._check, self._decide = load, check, decide
+        self._load, self._check, self._decide, self._want = load, check, decide, want
+        self._wish = 0  # frames of an earlier one do not serve both models
         self._status = SwapStatus()
         self._shadow = Shadow()
         self._lock = threading.Lock()  # of what both threads write: status, the two below
@@ -86,9 +97,9 @@ class Swapper:
 
     # ---- the loop's side
 
-    def between(self) -> bool:
-        """Between two frames: whether ``model`` is another one from now on."""
-        if self._wanted is None:
+    def between(self, frame: Frame) -> bool:
+        """Before a frame: whether ``model`` is another one from now on."""
+        if self._wanted is None or frame.wish < self._wish:
             return False
         self._take(self._wanted)
         return True
@@ -110,7 +121,7 @@ class Swapper:
         self._last = frame.number, now_ns
         self._times_ns.append(infer_ns)
         self._since += 1
-        if self._shadow.wants:
+        if self._shadow.wants and frame.wish >= self._wish:
             how = self._decide()
             self._shadow.offer(frame, named(seen, self.model.predict.task, how.threshold))
 
@@ -142,6 +153,8 @@ class Swapper:
             if why:
                 self._say(state="refused", why=why)
         finally:
+            if self._status.reshaped:
+                self._want((self.model.predict.pixels,))
             with self._lock:
                 self._active, self._old = False, None
 
@@ -154,6 +167,7 @@ class Swapper:
             self._say(state="comparing", release=new.release)
             if new.release == old.release:
                 return "it is the release that runs already"
+            self._reshape(old.predict.pixels, new.predict.pixels)
             why = self._compared(new, how)
         except AgentError as error:
             return error.message
@@ -177,12 +191,19 @@ class Swapper:
         self._say(state="rolled-back" if why else "done", why=why)
         return ""
 
+    def _reshape(self, old: Pixels, new: Pixels) -> None:
+        """Where the models take different pictures, let only frames count that serve both."""
+        if not alike(old, new):
+            self._wish = self._want((old, new))
+            self._say(reshaped=True)
+
     def _compared(self, new: Model, how: SwapHow) -> str:
         """Run the new model beside the loop's; why it will not do."""
         tally, until = Tally(), time.monotonic() + how.patience_s
-        while tally.compared < how.compare:
+        least = max(how.compare, int(self._status.reshaped))  # one that serves both must have come
+        while tally.compared < least:
             if self._over.is_set() or time.monotonic() >= until:
-                return f"only {tally.compared} of {how.compare} frames came within {how.patience_s:g} s"
+                return f"only {tally.compared} of {least} frames came within {how.patience_s:g} s"
             self._shadow.compare(new, tally, self._named(), LOOK_S)
         self._tell(tally)
         if not how.compare:

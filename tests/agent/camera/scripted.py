@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from bramble_agent.camera.frame import Format, Frame
+from bramble_agent.wire import Pixels
 
 GRAY = Format(4, 2, "gray")
 
@@ -39,6 +40,7 @@ class Scripted:
     def __init__(self, script: Iterable[Any], live: bool = True, openings: Iterable[Any] = ()) -> None:
         self.script, self.live, self.openings = iter(script), live, iter(openings)
         self.calls: list[str] = []
+        self.wanted: list[tuple[Pixels, ...]] = []
         self.thread: threading.Thread | None = None
         self._raw = np.zeros(8, np.uint8)
 
@@ -64,6 +66,11 @@ class Scripted:
             return None
         self._raw[:] = entry % 256
         return Frame(entry, self._raw, GRAY, 0)
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """Noted."""
+        assert threading.current_thread() is self.thread or "open" not in self.calls
+        self.wanted.append(tuple(wanted))
 
     def close(self) -> None:
         """Noted."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from bramble_agent.camera.direct import Direct
 from bramble_agent.camera.frame import Format, Frame
 from bramble_agent.errors import CameraLost, CameraMissing, FrameDamaged
+from bramble_agent.wire import Pixels
 from looking import FORMAT, frame
 
 
@@ -19,6 +22,7 @@ class Script:
         """``reads`` are given or raised one after the other."""
         self._reads, self._opening = list(reads), opening
         self.closed = 0
+        self.wanted: list[tuple[Pixels, ...]] = []
 
     def open(self) -> Format:
         """Open, or fail."""
@@ -32,6 +36,10 @@ class Script:
         if isinstance(told, Exception):
             raise told
         return told
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """Remember it."""
+        self.wanted.append(tuple(wanted))
 
     def close(self) -> None:
         """Count it."""
@@ -70,3 +78,16 @@ def test_a_source_that_is_lost() -> None:
     direct.start()
     with pytest.raises(CameraLost):
         direct.take(0.1)
+
+
+def test_frames_for_others() -> None:
+    """The source is told before the next frame is read, once; frames carry the wish they were read under."""
+    source = Script(frame(0), frame(1), frame(2), None)
+    direct = Direct(source)
+    direct.start()
+    wishes = [getattr(direct.take(0.1), "wish", None)]
+    both = Pixels(4, 4), Pixels(8, 8)
+    assert direct.want(both) == 1
+    assert source.wanted == []
+    wishes += [getattr(direct.take(0.1), "wish", None) for _ in range(2)]
+    assert (wishes, source.wanted) == ([0, 1, 1], [both])

@@ -131,3 +131,50 @@ def test_no_folder_and_no_picture(tmp_path: Path) -> None:
         Folder(str(tmp_path / "none"), RGB).open()
     with pytest.raises(BadRequest, match="no picture"):
         Folder(str(tmp_path), RGB).open()
+
+
+def test_for_two_models_each_decodes_for_itself(data: Path) -> None:
+    """Photos turned by EXIF, grey, CMYK: both get to the bit what an evaluation gets; then the second one alone."""
+    small, large = Pixels(96, 96), Pixels(120, 160, color="gray", fit="crop")
+    source, converters = Folder(str(data / "photos"), small), [Converter(small), Converter(large)]
+    source.open()
+    source.want((small, large))
+    names = [path.name for path in sorted((data / "photos").iterdir()) if path.suffix in (".jpg", ".png", ".bmp")]
+    for name in names[:18]:
+        try:
+            frame = source.read()
+            assert frame is not None
+            pixels = [converter.pixels(frame).copy() for converter in converters]
+        except FrameDamaged:
+            assert name == DAMAGED
+            continue
+        for how, got in zip((small, large), pixels, strict=True):
+            assert np.array_equal(got, open_picture(data / "photos" / name, how)), name
+    source.want((large,))
+    frame = source.read()
+    assert frame is not None
+    assert frame.format.layout == "gray"
+    assert np.array_equal(converters[1].pixels(frame), open_picture(data / "photos" / names[18], large))
+
+
+def test_size_of_pictures_that_are_not_decoded(tmp_path: Path) -> None:
+    """Upright, as who decodes them sees it; what has no head is damaged; models that are alike share one decoding."""
+    (tmp_path / "p").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (10, 20)).save(tmp_path / "p" / "a.jpg", exif=exif)
+    (tmp_path / "p" / "b.jpg").write_bytes(b"no")
+    source = Folder(str(tmp_path / "p"), RGB)
+    source.open()
+    source.want((RGB, Pixels(4, 4)))
+    frame = source.read()
+    assert frame is not None
+    assert (frame.format.width, frame.format.height, frame.format.layout) == (20, 10, "jpeg")
+    assert Converter(Pixels(10, 20)).pixels(frame).shape == (10, 20, 3)
+    with pytest.raises(FrameDamaged, match=r"b\.jpg"):
+        source.read()
+    source.want((RGB, Pixels(8, 8, low=-1.0)))
+    source.open()
+    frame = source.read()
+    assert frame is not None
+    assert frame.format.layout == "rgb"

@@ -14,7 +14,9 @@ from bramble_agent.camera.capture import Capture, Patience
 from bramble_agent.camera.frame import Frame
 from bramble_agent.camera.newest import Newest
 from bramble_agent.camera.slot import Slot
+from bramble_agent.camera.wishes import Wishes
 from bramble_agent.errors import BadRequest, CameraBusy, CameraLost, CameraMissing, FrameDamaged
+from bramble_agent.wire import Pixels
 
 LOST, DAMAGED = CameraLost("unplugged"), FrameDamaged("half a frame")
 WAIT_S = 10.0  # for another thread; never reached unless the test fails
@@ -251,3 +253,68 @@ def test_stop_does_not_wait_for_a_source_that_hangs() -> None:
     assert source.thread is not None
     source.thread.join(WAIT_S)
     assert source.calls == ["open", "close"]
+
+
+SMALL, LARGE = Pixels(4, 4), Pixels(8, 8)
+
+
+def test_frames_for_others() -> None:
+    """The capturing thread tells the source between two frames; numbers go on although the source begins anew."""
+    frames = Newest(source := Scripted([5, 6, lambda: wish.append(frames.want((SMALL, LARGE))), 7, 0, 1], live=False))
+    wish: list[int] = []
+    frames.start()
+    got = []
+    while not frames.ended:
+        frame = frames.take(WAIT_S)
+        if frame is not None:
+            got.append((frame.number, frame.wish))
+    frames.stop()
+    assert (wish, source.wanted) == ([1], [(SMALL, LARGE)])
+    assert got == [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1)]
+    assert frames.counts()["missed"] == 0
+
+
+def test_a_source_that_is_lost_when_it_is_told() -> None:
+    """It is opened again, with what is wanted last."""
+    wishes = Wishes()
+    source = Scripted([1, lambda: wishes.tell((LARGE,)), 2, 3, None])
+    told: list[str] = []
+
+    def want(wanted: Any) -> None:
+        told.append(source.calls[-1])
+        if len(told) == 1:
+            raise LOST
+
+    source.want = want  # type: ignore[method-assign]
+    slot, clock = Slot(), Clock()
+    capture = Capture(source, slot, Patience(again_s=1), clock, wishes)
+    capture.wait = clock.wait
+    capture.run()
+    assert (told, source.calls) == (["open", "close"], ["open", "close"] * 2)
+    frame = slot.take(0)
+    assert frame is not None
+    assert (frame.wish, slot.counts["lost"]) == (1, 1)
+
+
+def test_what_takes_the_place_of_a_source_that_hangs_is_told_too() -> None:
+    """Before it is opened: after a swap the other one would be for the old model."""
+    clock, hangs, woken = Clock(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        woken.wait(WAIT_S)
+
+    first, second = Scripted([1, hang]), Scripted([0, None], live=False)
+    frames = Newest(first, lambda: second, Patience(stuck_s=10), clock)
+    frames.want((LARGE,))
+    frames.start()
+    assert hangs.wait(WAIT_S)
+    frames.want((SMALL,))
+    assert frames.take(0) is not None
+    clock.wait(11)
+    frames.take(0)
+    frame = frames.take(WAIT_S)
+    assert frame is not None
+    assert (frame.wish, first.wanted, second.wanted) == (2, [(LARGE,)], [(SMALL,)])
+    woken.set()
+    frames.stop()

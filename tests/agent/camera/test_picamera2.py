@@ -188,3 +188,23 @@ def test_the_adapter_is_one_file() -> None:
         path.name for path in folder.parent.rglob("*.py") if "from picamera2" in path.read_text(encoding="utf-8")
     ]
     assert knowing == ["picamera2.py"]
+
+
+def test_set_up_anew_for_larger_pictures() -> None:
+    """For both models in one size that serves both, then for the new one; for the same pictures nothing is touched."""
+    source, first, _ = opened(Pixels(96, 96))
+    source.want((Pixels(96, 96), Pixels(96, 96, low=-1.0)))
+    assert STAGE.made[-1] is first
+    source.want((Pixels(96, 96), Pixels(224, 224)))
+    frame = source.read()
+    assert frame is not None
+    assert (frame.number, frame.format.width, frame.format.height) == (0, 224, 224)
+    assert first.calls[-1] == "close"
+    source.want((Pixels(224, 224, fit="crop"), Pixels(96, 96)))
+    frame = source.read()
+    assert frame is not None
+    assert (frame.format.width, frame.format.height) == (448, 338)
+    assert "ScalerCrop" not in STAGE.made[-1].controls
+    source.close()
+    source.want((Pixels(32, 32, color="gray"),))
+    assert source.open() == Format(32, 32, "yu12", 64)

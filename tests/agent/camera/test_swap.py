@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,18 @@ from bramble_agent.wire_camera import Decide, SwapHow, SwapStatus
 from looking import Plain, frame, until
 from making import make_bundle
 
+SMALL, LARGE = Pixels(4, 4, "gray"), Pixels(8, 8, "gray")
+
 
 class Says:
     """In place of a predictor: always the same label, after ``seconds``; from frame ``breaks`` on it fails."""
 
-    def __init__(self, release: str, label: str = "cat", seconds: float = 0.0, breaks: int = 1 << 60) -> None:
+    def __init__(
+        self, release: str, label: str = "cat", seconds: float = 0.0, breaks: int = 1 << 60, pixels: Pixels = SMALL
+    ) -> None:
         """``asked`` counts."""
         self.release, self.labels, self.task = release, ("cat", "dog"), "classification"
-        self.pixels = Pixels(4, 4, "gray")
+        self.pixels = pixels
         self.asked = 0
         self._label, self._seconds, self._breaks = label, seconds, breaks
         self._inside = threading.Lock()
@@ -61,14 +66,21 @@ class Loop:
     ) -> None:
         """``new`` is what any bundle loads as."""
         load = (lambda _: model(new)) if isinstance(new, Says) else new
-        self.swapper = Swapper(model(old), load, check, Decide)
+        self.wanted: list[tuple[Pixels, ...]] = []
+        self.swapper = Swapper(model(old), load, check, Decide, self.want)
         self.releases: list[str] = []
+        self.wish = 0
+
+    def want(self, wanted: Sequence[Pixels]) -> int:
+        """As a source that is asked for other frames."""
+        self.wanted.append(tuple(wanted))
+        return len(self.wanted)
 
     def step(self) -> None:
-        """One frame."""
+        """One frame, of the wish that ``wish`` says."""
         number = len(self.releases)
-        held = frame(number)
-        self.swapper.between()
+        held = replace(frame(number), wish=self.wish)
+        self.swapper.between(held)
         for _ in range(2):
             now = self.swapper.model
             start = time.perf_counter_ns()
@@ -287,7 +299,7 @@ def test_frames_passed_over_at_the_switch_are_counted() -> None:
     for _ in range(80):
         looked(2)
     swapper.begin(SwapHow(compare=0, probation=2, latency_ms=1000.0), "b")
-    until(swapper.between)
+    until(lambda: swapper.between(frame(0)))
     looked(5)
     looked(2)
     until(lambda: swapper.status().state == "done")
@@ -316,6 +328,88 @@ def test_numbers_that_make_no_sense(how: SwapHow) -> None:
     assert loop.until("done").state == "done"
 
 
+class Takes(Says):
+    """A model of larger pictures; it must never get a frame that was made for the old one alone."""
+
+    def __init__(self, label: str = "cat") -> None:
+        """Says always the same."""
+        super().__init__("new", label, pixels=LARGE)
+
+
+def fitting(pixels: Pixels) -> Callable[[Frame], NDArray[np.uint8]]:
+    """A converter that refuses to enlarge a frame that came before any wish."""
+
+    def convert(held: Frame) -> NDArray[np.uint8]:
+        assert pixels != LARGE or held.wish > 0, "a frame made for the small model alone"
+        return np.zeros((pixels.height, pixels.width, 1), np.uint8)
+
+    return convert
+
+
+def reshaped(label: str = "cat") -> Loop:
+    """A loop with small pictures, and a release of large ones to go over to."""
+    return Loop(Says("old"), lambda _: Model(Takes(label), fitting))  # type: ignore[arg-type]
+
+
+def test_to_a_release_of_other_pictures() -> None:
+    """Frames for both are asked for; only those are compared and switched on; at the end those for the new one."""
+    loop = reshaped()
+    loop.swapper.begin(HOW, "b")
+    until(lambda: loop.wanted)
+    for _ in range(50):
+        loop.step()
+    status = loop.swapper.status()
+    assert (status.state, status.compared, loop.wanted) == ("comparing", 0, [(SMALL, LARGE)])
+    loop.wish = 1
+    status = loop.until("done")
+    assert (status.reshaped, status.compared, status.agreement) == (True, 8, 1.0)
+    assert loop.wanted == [(SMALL, LARGE), (LARGE,)]
+
+
+def test_unseen_it_waits_for_the_first_frame_for_both() -> None:
+    """Where nothing is compared too: no switch on a frame that is for the old one alone."""
+    loop = reshaped()
+    loop.swapper.begin(SwapHow(compare=0, probation=4, latency_ms=1000.0), "b")
+    until(lambda: loop.wanted)
+    for _ in range(50):
+        loop.step()
+    assert set(loop.releases) == {"old"}
+    loop.wish = 1
+    assert loop.until("done").compared == 1
+    assert loop.wanted[1:] == [(LARGE,)]
+
+
+@pytest.mark.parametrize("why", ["disagrees", "no frames"])
+def test_refused_after_the_source_was_asked(why: str) -> None:
+    """The source is asked for the old one's frames again."""
+    loop = reshaped("dog")
+    loop.swapper.begin(HOW if why == "disagrees" else replace(HOW, patience_s=0.05), "b")
+    loop.wish = int(why == "disagrees")
+    status = loop.until("refused")
+    assert ("agree on 0 of 8" if loop.wish else "only 0 of 8 frames came within 0.05 s") in status.why
+    assert loop.wanted == [(SMALL, LARGE), (SMALL,)]
+    assert set(loop.releases) == {"old"}
+
+
+def test_rolled_back_to_the_old_one_s_frames() -> None:
+    """It fails at work."""
+    new = Says("new", breaks=20, pixels=LARGE)
+    loop = Loop(Says("old"), lambda _: Model(new, fitting))  # type: ignore[arg-type]
+    loop.wish = 1
+    loop.swapper.begin(HOW, "b")
+    assert loop.until("rolled-back").reshaped
+    assert loop.wanted == [(SMALL, LARGE), (SMALL,)]
+
+
+def test_the_source_is_left_alone_for_a_release_of_the_same_pictures() -> None:
+    """Other values of black and white are each model's own business."""
+    new = Says("new", pixels=replace(SMALL, low=-1.0))
+    loop = Loop(Says("old"), new)
+    loop.swapper.begin(HOW, "b")
+    assert not loop.until("done").reshaped
+    assert loop.wanted == []
+
+
 def test_real_models(tmp_path: Path) -> None:
     """From an int8 model to the float one it came from and back, through the real runtime, fifty times."""
     folders = [make_bundle(tmp_path / kind, kind=kind) for kind in ("int8", "float32")]
@@ -323,9 +417,9 @@ def test_real_models(tmp_path: Path) -> None:
     def load(bundle: str) -> Model:
         return Model(Predictor(open_bundle(Path(bundle))), Plain)
 
-    swapper = Swapper(load(str(folders[0])), load, lambda _: None, Decide)
+    swapper = Swapper(load(str(folders[0])), load, lambda _: None, Decide, lambda _: 0)
     loop = Loop.__new__(Loop)
-    loop.swapper, loop.releases = swapper, []
+    loop.swapper, loop.releases, loop.wish = swapper, [], 0
     for turn in range(50):
         swapper.begin(SwapHow(compare=4, probation=4, latency_ms=1000.0), str(folders[(turn + 1) % 2]))
         status = loop.until("done", "refused", "rolled-back")

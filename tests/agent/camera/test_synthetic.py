@@ -8,6 +8,7 @@ import pytest
 from agent.camera.scripted import Clock
 from bramble_agent.camera.convert import Converter
 from bramble_agent.camera.frame import LAYOUTS, Format, Frame
+from bramble_agent.camera.sources.open import source as opened
 from bramble_agent.camera.sources.synthetic import RING, Plan, Synthetic
 from bramble_agent.errors import CameraLost
 from bramble_agent.wire import Pixels
@@ -54,7 +55,7 @@ def test_seeds() -> None:
 def test_live_frames_come_at_their_time() -> None:
     """Frame n is due at (n + 1)/fps; a reader that was away misses some, and gets the newest at once."""
     clock = Clock()
-    source = Synthetic(Plan(Format(8, 8, "gray"), fps=10), lambda: round(clock.now * 1e9), clock.wait)
+    source = Synthetic(Plan(Format(8, 8, "gray"), fps=10), None, lambda: round(clock.now * 1e9), clock.wait)
     source.open()
     start = clock.now
     seen = []
@@ -76,3 +77,40 @@ def test_an_end_and_a_new_beginning() -> None:
         source.close()
         with pytest.raises(CameraLost):
             source.read()
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("synthetic:", [(8, 6), (32, 32), (16, 16)]),
+        ("synthetic:?size=20x10", [(20, 10)] * 3),
+        ("synthetic:?layout=nv12", [(8, 6), (32, 32), (16, 16)]),
+    ],
+)
+def test_frames_for_others(text: str, sizes: list[tuple[int, int]]) -> None:
+    """First for one model, then for two, then for the other; the numbers go on. A size that was asked for stays."""
+    source = opened(text, Pixels(6, 8))
+    source.open()
+    got = []
+    for number, wanted in enumerate([(), (Pixels(6, 8), Pixels(16, 16)), (Pixels(16, 16),)]):
+        if wanted:
+            source.want(wanted)
+        frame = source.read()
+        assert frame is not None
+        assert frame.number == number
+        assert Converter(Pixels(4, 4)).pixels(frame).shape == (4, 4, 3)
+        got.append((frame.format.width, frame.format.height))
+    assert got == sizes
+
+
+def test_frames_that_cannot_be_made_otherwise() -> None:
+    """A layout that needs even sizes stays as it is for a model of an odd one; a grey model gets grey frames."""
+    source = opened("synthetic:?layout=nv12", Pixels(6, 8))
+    source.open()
+    source.want((Pixels(7, 7),))
+    frame = source.read()
+    assert frame is not None
+    assert (frame.format.width, frame.format.layout) == (8, "nv12")
+    source = opened("synthetic:", Pixels(6, 8))
+    source.want((Pixels(5, 5, "gray"),))
+    assert source.open() == Format(5, 5, "gray")

@@ -343,3 +343,51 @@ def test_a_real_camera() -> None:
     assert numbers == sorted(set(numbers))
     assert min(ages) >= 0
     assert sorted(ages)[30] < 1_000_000_000
+
+
+def test_set_up_anew_for_larger_pictures(fake: FakeCamera) -> None:
+    """Another size is chosen and the stream begins anew; where the size would be the same, nothing is touched."""
+    drivers = [fake, FakeCamera(fake.pointer), FakeCamera(fake.pointer)]
+    given = iter(drivers)
+    camera = V4l2("/dev/video7", WANTED, Wish(), lambda path: next(given), lambda: NOW_NS)  # type: ignore[arg-type,return-value]
+    camera.want((WANTED,))
+    assert camera.open().width == 160
+    camera.want((WANTED, Pixels(100, 100)))
+    assert (fake.closed, fake.called.count("off")) == (False, 0)
+    camera.want((WANTED, Pixels(224, 224)))
+    assert (fake.closed, fake.called[-1]) == (True, "off")
+    drivers[1].shots.append(Shot(7, 0, NOW_NS))
+    frame = camera.read()
+    assert frame is not None
+    assert (frame.number, frame.format) == (0, Format(640, 480, "yuyv", 1280))
+    del frame
+    camera.want((WANTED,))
+    drivers[2].shots.append(Shot(8, 5, NOW_NS))
+    frame = camera.read()
+    assert frame is not None
+    assert (frame.format.width, set(frame.raw)) == (160, {8})
+    del frame
+    camera.close()
+    assert all(one.closed for one in drivers)
+
+
+def test_a_size_that_was_asked_for_stays(fake: FakeCamera) -> None:
+    """Whatever the model takes."""
+    camera = source(fake, Wish(size=(640, 480)))
+    assert camera.open().width == 640
+    camera.want((Pixels(16, 16), Pixels(32, 32)))
+    assert not fake.closed
+    camera.close()
+
+
+def test_unplugged_while_it_is_set_up_anew(fake: FakeCamera) -> None:
+    """It is lost, as at any other time; opened again it is set up for what was wanted last."""
+    given = iter([fake, FakeCamera(fake.pointer)])
+    camera = V4l2("/dev/video7", WANTED, Wish(), lambda path: next(given), lambda: NOW_NS)  # type: ignore[arg-type,return-value]
+    camera.open()
+    fake.errors["sizes"] = [errno.ENODEV]
+    with pytest.raises(CameraLost, match="No such device"):
+        camera.want((WANTED, Pixels(224, 224)))
+    camera.close()
+    assert camera.open().width == 640
+    camera.close()

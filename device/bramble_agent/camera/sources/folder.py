@@ -1,17 +1,25 @@
-"""The pictures of a folder (or one picture), by name, as frames: decoded exactly as the host does for an evaluation."""
+"""The pictures of a folder (or one picture), by name, as frames: decoded exactly as the host does for an evaluation.
+
+For one model they are decoded to its size; while there are two of different sizes, each model decodes them for itself.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Tuple
+from typing import TYPE_CHECKING, Any, Sequence, Tuple
+
+import numpy as np
 
 from ...errors import BadRequest, CameraLost, CameraMissing, FrameDamaged
-from ...pixels import open_picture
+from ...pixels import open_picture, picture_size
 from ..frame import Format, Frame
+from ..place import alike
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ...wire import Pixels
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -29,7 +37,7 @@ class Folder:
 
     def __init__(self, path: str, wanted: Pixels, loop: bool = False) -> None:
         self._path, self._wanted, self._loop = Path(path).expanduser(), wanted, loop
-        self._form = Format(wanted.width, wanted.height, "gray" if wanted.color == "gray" else "rgb")
+        self._form, self._encoded = _form(wanted), False
         self._files: Tuple[Path, ...] = ()
         self._number, self._whole = 0, 0
 
@@ -62,11 +70,28 @@ class Folder:
     def _decoded(self, number: int, path: Path) -> Frame:
         taken_ns = time.monotonic_ns()
         try:
-            pixels = open_picture(path, self._wanted)
+            if self._encoded:
+                form, raw = _undecoded(path)
+            else:
+                form, raw = self._form, open_picture(path, self._wanted).reshape(-1)
         except OSError as error:
             raise FrameDamaged(f"{path.name}: {error}") from error
         self._whole += 1
-        return Frame(number, pixels.reshape(-1), self._form, taken_ns)
+        return Frame(number, raw, form, taken_ns)
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """Decode for this model from now on; leave it to them, if they are several that are not alike."""
+        self._wanted, self._form = wanted[0], _form(wanted[0])
+        self._encoded = not all(alike(one, wanted[0]) for one in wanted)
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _form(wanted: Pixels) -> Format:
+    return Format(wanted.width, wanted.height, "gray" if wanted.color == "gray" else "rgb")
+
+
+def _undecoded(path: Path) -> Tuple[Format, NDArray[Any]]:
+    """A picture as it lies in its file: who converts a "jpeg" frame finds out its real kind. Raises OSError."""
+    return Format(*picture_size(path), "jpeg"), np.frombuffer(path.read_bytes(), np.uint8)

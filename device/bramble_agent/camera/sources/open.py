@@ -10,6 +10,7 @@ synthetic:                       computed frames                    ?size= &fps=
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def source(text: str, wanted: Pixels) -> Source:
     if scheme in ("file", "folder"):
         return _of_files(scheme, place, Options.read(options, ("loop",), text), wanted)
     if scheme == "synthetic":
-        return synthetic.Synthetic(synthetic.plan(Options.read(options, synthetic.KNOWN, text), wanted))
+        planned = functools.partial(synthetic.plan, Options.read(options, synthetic.KNOWN, text))
+        return synthetic.Synthetic(planned(wanted), planned)
     if scheme == "v4l2":
         if not place:
             raise BadRequest("v4l2: needs a device", "v4l2:/dev/video0")

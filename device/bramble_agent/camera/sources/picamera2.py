@@ -12,13 +12,13 @@ import queue
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
 from ...errors import AgentError, CameraBusy, CameraLost, CameraMissing
 from ..frame import Format, Frame
-from ..place import place
+from ..place import alike, place, serving
 from .holders import holders
 from .stamp import taken_ns
 
@@ -152,6 +152,13 @@ class PiCamera:
         if stamp_ns > now_ns:
             stamp_ns -= time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
         return taken_ns(stamp_ns, now_ns)
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """Set the camera up anew, if it was set up for other pictures. Raises as ``open``."""
+        before, self._wanted = self._wanted, serving(wanted)
+        if self._camera is not None and not alike(before, self._wanted):
+            self.close()
+            self.open()
 
     def close(self) -> None:
         """Stop and let go of the camera."""

@@ -11,13 +11,16 @@ import os
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Callable, Deque, Iterator, Tuple, Type
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, Sequence, Tuple, Type
 from urllib.parse import urlsplit
 
 from ...errors import AgentError, BadRequest, CameraLost, CameraMissing, FrameDamaged
 from ..frame import Format, Frame
 from .arrival import Arrival
 from .picture import Unpacker
+
+if TYPE_CHECKING:
+    from ...wire import Pixels
 
 SUFFIXES = (".mp4", ".m4v", ".mkv", ".webm", ".mov", ".avi", ".ts", ".mpg", ".mpeg", ".h264", ".264", ".mjpeg", ".mjpg")
 OPEN_S, READ_S = 10.0, 5.0
@@ -170,6 +173,9 @@ class Stream:
         self._container.seek(0)
         self._packets, self._whole = self._container.demux(self._stream), 0
         return True
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """A video's frames are whole, for every model."""
 
     def close(self) -> None:
         """Disconnect."""

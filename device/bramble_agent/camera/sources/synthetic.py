@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import io
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, List
+from typing import TYPE_CHECKING, Any, Callable, List, Sequence
 
 import numpy as np
 
 from ...errors import BadRequest, CameraLost
 from ..frame import LAYOUTS, Format, Frame
+from ..place import serving
 from ..planes import needed_bytes
 from .options import Options
 
@@ -54,10 +56,13 @@ class Synthetic:
     def __init__(
         self,
         how: Plan,
+        planned: Callable[[Pixels], Plan] | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        """``planned`` makes the plan for a model's pictures; without it the plan is for every model."""
         self.live = how.fps > 0
+        self._planned = planned
         self._how, self._clock_ns, self._sleep = how, clock_ns, sleep
         self._ring: List[NDArray[Any]] = []
         self._number, self._start_ns = -1, 0
@@ -87,6 +92,17 @@ class Synthetic:
         while self._clock_ns() < taken_ns:
             self._sleep((taken_ns - self._clock_ns()) / 1e9)
         return taken_ns
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """Make others, if the plan depends on the model; numbers and times go on.
+
+        Where that cannot be (a layout with an odd size) they stay as they are: every model can do with them.
+        """
+        if self._planned is not None:
+            with suppress(BadRequest):
+                self._how = self._planned(serving(wanted))
+            if self._ring:
+                self._ring = [_raw(picture, self._how.form) for picture in _pictures(self._how)]
 
     def close(self) -> None:
         """Forget the frames."""

@@ -11,12 +11,13 @@ import errno
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, List, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Sequence, Tuple
 
 import numpy as np
 
 from ...errors import AgentError, BadRequest, CameraBusy, CameraLost, CameraMissing, FrameDamaged
 from ..frame import Format, Frame
+from ..place import serving
 from ..planes import needed_bytes
 from .holders import told
 from .options import Options, nearest
@@ -77,7 +78,7 @@ class V4l2:
         self._maps: List[mmap.mmap] = []
         self._memory: List[NDArray[Any]] = []
         self._held: Buffer | None = None
-        self._form = Format(0, 0, "yuyv")
+        self._form, self._chosen = Format(0, 0, "yuyv"), ("", (0, 0))
         self._number = -1
 
     def open(self) -> Format:
@@ -108,10 +109,8 @@ class V4l2:
     def _set_up(self, camera: Camera) -> None:
         if not camera.can_capture():
             raise BadRequest(f"{self._path} gives no frames as a stream", LISTED)
-        offers = self._offers(camera)
-        size = self._how.size if self._how.size[0] else (self._wanted.width, self._wanted.height)
-        offer, has = choose(offers, size, self._wanted)
-        self._form = camera.set_format(offer.code, has)
+        self._chosen = self._choice(camera)
+        self._form = camera.set_format(*self._chosen)
         if self._how.fps:
             with suppress(OSError):  # many drivers have one rate only
                 camera.set_rate(self._how.fps)
@@ -120,6 +119,12 @@ class V4l2:
             self._memory.append(np.frombuffer(self._maps[-1], np.uint8))
         for index in range(len(self._maps)):
             camera.queue(index)
+
+    def _choice(self, camera: Camera) -> Tuple[str, Tuple[int, int]]:
+        """The four characters of the best format, and its size."""
+        size = self._how.size if self._how.size[0] else (self._wanted.width, self._wanted.height)
+        offer, has = choose(self._offers(camera), size, self._wanted)
+        return offer.code, has
 
     def _offers(self, camera: Camera) -> List[Offer]:
         codes = camera.formats()
@@ -182,6 +187,19 @@ class V4l2:
         monotonic = buffer.flags & FLAG_STAMP == FLAG_MONOTONIC
         taken = taken_ns(stamp_ns, now_ns) if monotonic else now_ns
         return Frame(self._number, self._memory[buffer.at][: buffer.bytes_used], self._form, taken)
+
+    def want(self, wanted: Sequence[Pixels]) -> None:
+        """Set the camera up anew, if another format or size is better for these. Raises as ``open``."""
+        self._wanted = serving(wanted)
+        if self._camera is None:
+            return
+        try:
+            stays = self._choice(self._camera) == self._chosen
+        except OSError as error:
+            raise CameraLost(f"{self._path}: {error.strerror}") from error
+        if not stays:
+            self.close()
+            self.open()
 
     def close(self) -> None:
         """Stop the stream and give everything back, also where the device is gone."""

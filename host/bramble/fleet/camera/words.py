@@ -90,6 +90,8 @@ def swap_words(swapped: Swapped) -> Iterator[str]:
         what = "was rolled back" if swap.state == "rolled-back" else "was not taken"
         yield f"release {new} {what}: {swap.why}"
         yield f"release {old} looks on; {swap.dropped} frames dropped, longest gap {swap.longest_gap_ms:.0f} ms"
+    if swap.reshaped:
+        yield "they take pictures of different sizes: the source was set up for both, then for the one that stays"
     if swap.agreement is not None:
         yield f"both agreed on {swap.agreement:.0%} of {swap.compared} frames; {_latencies(swapped)}"
     if swapped.link == "back":
