@@ -6,10 +6,10 @@ import pytest
 
 from bramble.errors import CameraError
 from bramble.fleet.camera.place import Place, look
-from bramble.fleet.camera.swap import control, swap
+from bramble.fleet.camera.swap import Swapped, control, swap
 from bramble.fleet.camera.words import swap_words
 from bramble.fleet.types import Board, Connection
-from bramble_agent.wire_camera import ControlAsk, SwapHow
+from bramble_agent.wire_camera import ControlAsk, SwapHow, SwapStatus
 from fleet.camera.conftest import Pushes, looping
 
 QUICK = SwapHow(compare=8, probation=16, patience_s=30.0, latency_ms=1000.0)
@@ -97,3 +97,11 @@ def test_nothing_runs(connection: Connection, board: Board, place: Place) -> Non
         swap(connection, board, place, ControlAsk(place.root, do="swap"), nothing)
     with pytest.raises(CameraError, match="no camera loop"):
         control(connection, board, ControlAsk(place.root, "other"))
+
+
+def test_words_of_a_swap_to_other_pictures() -> None:
+    """A camera's pause has its reason told."""
+    done = SwapStatus("done", "b" * 64, "a" * 64, longest_gap_ms=900.0, reshaped=True)
+    told = list(swap_words(Swapped(done, "b" * 64, "stays")))
+    assert told[1].startswith("0 frames dropped, longest gap 900 ms")
+    assert told[2].startswith("they take pictures of different sizes")
