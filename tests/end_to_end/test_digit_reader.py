@@ -13,8 +13,8 @@ from running import bramble, environment
 
 PICTURES = (  # the README's line: forty scans of the test set, named by what they show
     "import os; from PIL import Image; from sklearn.datasets import load_digits; os.mkdir('digits'); "
-    "d = load_digits(); [Image.fromarray((d.images[-n] * 15.9).astype('uint8')).save(f'digits/{n:02}-{d.target[-n]}.png') "
-    "for n in range(1, 41)]"
+    "d = load_digits(); [Image.fromarray((d.images[-n] * 15.9).astype('uint8')).save("
+    "f'digits/{n:02}-{d.target[-n]}.png') for n in range(1, 41)]"
 )
 
 
