@@ -61,12 +61,19 @@ def levels(source: Stream) -> list[int | None]:
         ("g.mkv", "ffv1", "gray16le", {"g": "1"}),
         ("h.mkv", "ffv1", "bgra", {"g": "1"}),
         ("i.mkv", "libx264", "yuv422p", {"bf": "2"}),
+        ("j.mkv", "ffv1", "yuv411p", {"g": "1"}),
+        ("k.mkv", "ffv1", "gbrp10le", {"g": "1"}),
+        ("l.mkv", "ffv1", "yuva444p10le", {"g": "1"}),
+        ("m.avi", "rawvideo", "yuyv422", {}),
+        ("n.avi", "rawvideo", "uyvy422", {}),
+        ("o.mov", "png", "rgb48be", {}),
+        ("p.mov", "png", "ya8", {}),
     ],
 )
 def test_every_frame_whatever_its_pixels(
     name: str, codec: str, pixels: str, options: dict[str, str], tmp_path: Path
 ) -> None:
-    """Limited and full range, 4:4:4, 10 and 16 bit, grey, with alpha, with B-frames: all frames, in order."""
+    """Limited and full range, 4:4:4 to 4:1:1, 8 to 16 bit, planar RGB, grey, alpha, B-frames: all frames, in order."""
     path = write(tmp_path / name, codec, pixels, **options)
     found = levels(Stream(file_video(str(path))))
     assert len(found) == 20

@@ -9,7 +9,8 @@ import pytest
 from bramble.errors import UsageError
 from bramble.fleet.camera.request import thresholds
 from bramble.fleet.camera.start import check_memory, writable
-from bramble.fleet.camera.words import line_words, said_words, service_words
+from bramble.fleet.camera.words import end_words, line_words, said_words, service_words
+from bramble_agent.wire_camera import AgeStatus, CameraAnswer, CameraStatus, Decide, SwapStatus
 
 FRAME = {"frame": 12, "age_ms": 40.2, "label": "cat", "score": 0.934}
 
@@ -30,6 +31,35 @@ def test_lines(line: dict[str, object], expected: str) -> None:
     """A frame, an event, a note; in a journal too."""
     assert line_words(line) == expected
     assert said_words(json.dumps({"version": 2, "line": line})) == expected
+
+
+def test_drops_of_a_cause_that_the_capture_and_the_loop_have() -> None:
+    """A damaged picture of a folder is one, although the loop itself skipped none; late ones of both are added."""
+    age = AgeStatus(0, 0.0, None, None, None, 0.0)
+    captured = {"frames": 9, "damaged": 1, "late": 2, "missed": 0}
+    skipped = {"damaged": 0, "late": 3, "still": 0}
+    status = CameraStatus(
+        "camera",
+        "r",
+        "folder:x",
+        "a" * 64,
+        1.0,
+        9,
+        None,
+        0,
+        "",
+        captured,
+        skipped,
+        0,
+        {},
+        age,
+        (),
+        Decide(),
+        SwapStatus(),
+    )
+    assert end_words(CameraAnswer("end", status)).endswith("not looked at: 1 damaged, 5 late")
+    clean = CameraStatus(**{**vars(status), "captured": {"frames": 9}, "skipped": {"late": 0}})
+    assert end_words(CameraAnswer("end", clean)).endswith("every frame looked at")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,7 +113,8 @@ def _age(age: AgeStatus) -> str:
 
 
 def _drops(status: CameraStatus) -> str:
-    causes = {**{key: value for key, value in status.captured.items() if key != "frames"}, **status.skipped}
+    causes = Counter({key: value for key, value in status.captured.items() if key != "frames"})
+    causes.update(status.skipped)  # some causes are in both: late for the capture, and late for the loop
     told = ", ".join(f"{value:,} {key}" for key, value in causes.items() if value)
     return f"not looked at: {told}" if told else "every frame looked at"
 
