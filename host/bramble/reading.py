@@ -62,6 +62,9 @@ def read_recipe(wanted: str, overrides: Sequence[str] = ()) -> ReadRecipe:
     Raises RecipeError with file and line (or the override) of the first thing that is wrong.
     """
     path = find_recipe(wanted)
+    if path.suffix == ".tflite":
+        hint = f"`bramble import {path} --labels FILE` makes a bundle of it"
+        raise RecipeError(f"{path} is a model that was built already, and no recipe", hint)
     try:
         text = path.read_text(encoding="utf-8")
         raw = tomllib.loads(text)

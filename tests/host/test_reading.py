@@ -252,3 +252,12 @@ def test_patterns_and_pairs_in_plain_words() -> None:
     for size in ("[96]", "96", "[96, 96, 3]", "[9.5, 96]"):
         with pytest.raises(RecipeError, match=r"data.size.*: must be two whole numbers like \[96, 96\]"):
             read_recipe("digits-int8", [f"data.size={size}"])
+
+
+def test_a_model_is_no_recipe(tmp_path: Path) -> None:
+    """Whoever wants to deploy one is told how."""
+    path = tmp_path / "m.tflite"
+    path.write_bytes(b"\x1c\x00\x00\x00TFL3\xc0")
+    error = refused(str(path))
+    assert "no recipe" in error.message
+    assert error.hint == f"`bramble import {path} --labels FILE` makes a bundle of it"
