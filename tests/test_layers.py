@@ -22,12 +22,12 @@ AGENT_FLOORS = (
     "bramble_agent.unpacking.rans bramble_agent.unpacking.xxh32 bramble_agent.wire bramble_agent.wire_camera "
     "bramble_agent.wire_install",
     "bramble_agent.camera.actions.mqtt_session bramble_agent.camera.actions.secret_file bramble_agent.camera.ages "
-    "bramble_agent.camera.decide bramble_agent.camera.draw bramble_agent.camera.frame bramble_agent.camera.line "
-    "bramble_agent.camera.place bramble_agent.camera.sources.options bramble_agent.camera.sources.v4l2_choose "
-    "bramble_agent.codec bramble_agent.detection bramble_agent.energy bramble_agent.files bramble_agent.installed "
-    "bramble_agent.lease bramble_agent.locking bramble_agent.pixels bramble_agent.prove bramble_agent.unpacking.dense "
-    "bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing bramble_agent.unpacking.positions "
-    "bramble_agent.wire_release",
+    "bramble_agent.camera.decide bramble_agent.camera.detection bramble_agent.camera.draw bramble_agent.camera.frame "
+    "bramble_agent.camera.line bramble_agent.camera.place bramble_agent.camera.sources.options "
+    "bramble_agent.camera.sources.v4l2_choose bramble_agent.codec bramble_agent.energy bramble_agent.files "
+    "bramble_agent.installed bramble_agent.lease bramble_agent.locking bramble_agent.pixels bramble_agent.prove "
+    "bramble_agent.unpacking.dense bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing "
+    "bramble_agent.unpacking.positions bramble_agent.wire_release",
     "bramble_agent.board bramble_agent.camera.actions.settings bramble_agent.camera.deliver "
     "bramble_agent.camera.page.token bramble_agent.camera.planes bramble_agent.camera.records "
     "bramble_agent.camera.slot bramble_agent.camera.sources.folder bramble_agent.camera.sources.picamera2 "
@@ -136,7 +136,7 @@ OPEN_TO_HOST = {
     "bramble_agent.wire_release",
     "bramble_agent.wire_install",
     "bramble_agent.wire_camera",
-    "bramble_agent.detection",
+    "bramble_agent.camera.detection",
     "bramble_agent.codec",
     "bramble_agent.errors",
     "bramble_agent.pixels",
@@ -175,6 +175,7 @@ THIRD_PARTY = {
     "bramble_agent.camera.actions.mqtt_session": "paho",
     "bramble_agent.camera.actions.snapshot": "numpy PIL",
     "bramble_agent.camera.page.draw": "numpy PIL",
+    "bramble_agent.camera.sources.folder": "numpy PIL",
     "bramble_agent.camera.sources.picamera2": "numpy picamera2",
     "bramble_agent.camera.sources.stream": "av",
     "bramble_agent.camera.sources.synthetic": "numpy PIL",

@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from .bundle import Bundle
-from .detection import Places, find_outputs
 from .errors import BundleDamaged
 from .pixels import CHANNELS
 from .runtime import Engine
@@ -115,16 +114,17 @@ def answers(engine: Engine, golden: dict[str, NDArray[Any]], task: str) -> list[
     inputs = numbered(golden, "input")
     rows = [engine.run(*(values[i][None] for values in inputs)) for i in range(len(inputs[0]))]
     if task == "detection":
-        _clear_unwritten(rows, find_outputs(engine.outputs))
+        for row in rows:
+            _clear_unwritten(row)
     return [np.concatenate(column) for column in zip(*rows)]
 
 
-def _clear_unwritten(rows: list[tuple[NDArray[Any], ...]], places: Places) -> None:
+def _clear_unwritten(outputs: tuple[NDArray[Any], ...]) -> None:
     """Behind the number of boxes that were found a detector leaves what was in memory: make it 0."""
-    for row in rows:
-        count = max(0, int(row[places.number].ravel()[0]))
-        for place in (places.boxes, places.classes, places.scores):
-            row[place][:, count:] = 0
+    for number in [values for values in outputs if values.ndim < 2]:
+        for values in outputs:
+            if values.ndim > 1:
+                values[:, max(0, int(number.flat[0])) :] = 0
 
 
 def numbered(golden: dict[str, NDArray[Any]], kind: str) -> list[NDArray[Any]]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's tag, and what lies on its side
 CHANNELS = {"gray": 1, "rgb": 3}
 # what Pillow's decoders let through, besides their own OSError, when a file is damaged
 DAMAGE = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error, zlib.error)
@@ -60,18 +59,6 @@ def open_picture(source: str | Path | IO[bytes], how: Pixels) -> NDArray[np.uint
     except (*DAMAGE, Image.DecompressionBombError) as error:
         raise OSError(f"damaged picture: {error}") from error
     return to_array(picture, how)
-
-
-def picture_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
-    """Width and height of a picture, upright; only its head is read. Raises OSError for a damaged or unknown file."""
-    from PIL import Image
-
-    try:
-        with Image.open(source) as opened:
-            turned = opened.getexif().get(ORIENTATION, 1) in TURNED
-            return (opened.height, opened.width) if turned else opened.size
-    except (*DAMAGE, Image.DecompressionBombError) as error:
-        raise OSError(f"damaged picture: {error}") from error
 
 
 def to_array(picture: Image, how: Pixels) -> NDArray[np.uint8]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bramble.bundle import load_bundle
 from bramble_agent.wire import Pixels
+from detector import make_detector
 from making import LABELS, make_bundle, make_model
 from running import bramble
 
@@ -35,6 +38,21 @@ def test_import_push_look(model: Path) -> None:
     assert "agrees" in run("verify", "three.zip", "local", cwd=model)
     lines = run("camera", "run", "local", "--source", "synthetic:", "--frames", "2", "--json", cwd=model).splitlines()
     assert [json.loads(line)["label"] in LABELS for line in lines] == [True, True]
+
+
+@pytest.mark.slow
+def test_a_detector_too(work: Path) -> None:
+    """Imported, pushed, verified, benched and looking, by the small agent and the whole one."""
+    (work / "d.tflite").write_bytes(make_detector())
+    said = run("import", "d.tflite", "--labels", "???,cat,dog", "--input-range", "0,1", cwd=work)
+    assert "detection of cat, dog" in said
+    run("push", "d.zip", "local", cwd=work)
+    assert "agrees" in run("verify", "d.zip", "local", cwd=work)
+    assert "p50" in run("bench", "d.zip", "local", "--profile", "quick", cwd=work)
+    Image.fromarray(np.array([[0] * 4, [0, 0, 204, 0], [0] * 4, [0] * 4], np.uint8)).save(work / "dog.png")
+    (line,) = run("camera", "run", "local", "--source", f"file:{work}/dog.png", "--json", cwd=work).splitlines()
+    assert json.loads(line)["label"] == "dog"
+    assert json.loads(line)["sights"][0]["box"]["left"] == pytest.approx(0.55)
 
 
 @pytest.mark.slow

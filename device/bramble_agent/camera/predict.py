@@ -3,7 +3,7 @@
     pixels ──table of 256──▶ input ──invoke──▶ outputs ──▶ scores of all labels, and the best sights
 
 Classification: integers are made real by the output's scale, logits become probabilities by softmax (one logit: by the
-logistic function). Detection: see ``bramble_agent.detection``.
+logistic function). Detection: see ``detection``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 
 from .. import runtime
 from ..bundle import Bundle
-from ..detection import find_outputs
 from ..errors import BadRequest, ModelRejected
 from ..pixels import CHANNELS, table
 from ..runtime import Engine
 from ..wire import TensorSpec
+from .detection import find_outputs
 from .event import Box, Sight
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from flatbuffers import flexbuffers
 from bramble.errors import IncompatibleError, UsageError
 from bramble.tflite import Graph, read_graph
 from bramble_agent import runtime
-from bramble_agent.detection import find_outputs
+from bramble_agent.camera.detection import find_outputs
 from bramble_agent.errors import BadRequest
 from bramble_agent.pixels import CHANNELS
 from bramble_agent.unpacking.unpack import is_packed

@@ -27,7 +27,7 @@ from bramble_agent.wire import Pixels, TensorSpec
 from bramble_agent.wire_camera import CameraAsk, Decide
 from detector import make_detector_bundle
 from looking import Feed, Remembering, frame, openers
-from making import INT8_INPUT, PICTURES, make_bundle
+from making import INT8_INPUT, make_bundle
 from passing import make_passing_bundle, passing
 
 VECTOR, TWO = passing(((1, 16),), ((1, 16),)), passing(((1, 4, 4, 1), (1, 4)), ((1, 16),))
@@ -160,7 +160,7 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def told(clock: Callable[[], float]) -> list[Any]:
         monkeypatch.setattr(loop_module, "Decider", functools.partial(Decider, clock=clock))
         action = Remembering()
-        ask = CameraAsk(bundle, "given", tell="nothing", actions=("remember",), decide=Decide(threshold=0.9))
+        ask = CameraAsk(bundle, "given", tell="nothing", actions=("remember",), decide=Decide(threshold=0.5))
         answer = run(ask, print, threading.Event(), openers(Feed(frame(n) for n in range(60)), action=action))
         status = answer.status
         assert (status.frames, status.actions[0].done, status.actions[0].dropped) == (60, len(action.events), 0)
@@ -176,8 +176,8 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         yield from (1.8e9 - 86_400.0 + number for number in itertools.count())
 
     times: list[list[float]] = []
-    bundle = str(make_bundle(tmp_path / "b"))
+    bundle = str(make_passing_bundle(tmp_path / "b", Pixels(4, 4, "gray")))
     steady, clock = itertools.count(1_000), jumping()
     assert told(lambda: float(next(steady))) == told(lambda: next(clock))
-    assert len(PICTURES) < len(times[1])
+    assert len(times[1]) > 100
     assert times[1][:5] == [12.0, 13.0, 1.8e9, 1.8e9 + 1, 1.8e9 - 86_400.0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Sequence, Tuple
 import numpy as np
 
 from ...errors import BadRequest, CameraLost, CameraMissing, FrameDamaged
-from ...pixels import open_picture, picture_size
+from ...pixels import DAMAGE, open_picture
 from ..frame import Format, Frame
 from ..place import alike
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ...wire import Pixels
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's tag, and what lies on its side
 
 
 def is_picture(path: str) -> bool:
@@ -94,4 +96,16 @@ def _form(wanted: Pixels) -> Format:
 
 def _undecoded(path: Path) -> Tuple[Format, NDArray[Any]]:
     """A picture as it lies in its file: who converts a "jpeg" frame finds out its real kind. Raises OSError."""
-    return Format(*picture_size(path), "jpeg"), np.frombuffer(path.read_bytes(), np.uint8)
+    return Format(*_size(path), "jpeg"), np.frombuffer(path.read_bytes(), np.uint8)
+
+
+def _size(path: Path) -> Tuple[int, int]:
+    """Width and height of a picture, upright; only its head is read. Raises OSError for a damaged or unknown file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            turned = opened.getexif().get(ORIENTATION, 1) in TURNED
+            return (opened.height, opened.width) if turned else opened.size
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise OSError(f"damaged picture: {error}") from error

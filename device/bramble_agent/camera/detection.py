@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .errors import BadRequest
-from .wire import TensorSpec
+from ..errors import BadRequest
+from ..wire import TensorSpec
 
 CLASSES_OF = {"TFLite_Detection_PostProcess": 1, "StatefulPartitionedCall": 2}
 SCORES_OF = {"TFLite_Detection_PostProcess": 2, "StatefulPartitionedCall": 1}

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from bramble_agent.detection import Places, find_outputs
+from bramble_agent.camera.detection import Places, find_outputs
 from bramble_agent.errors import BadRequest
 from bramble_agent.wire import TensorSpec
 from detector import NAMES, outputs
