@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Callable
 
-from ..errors import AgentError, CameraBusy, CameraLost, CameraMissing, FrameDamaged
+from ..errors import AgentError, BadRequest, CameraBusy, CameraLost, CameraMissing, FrameDamaged
 from .wishes import Wishes
 
 if TYPE_CHECKING:
@@ -79,14 +79,16 @@ class Capture:
             try:
                 if self._opened_and_read():
                     return
-            except (CameraMissing, CameraBusy, CameraLost) as error:
+            except (CameraMissing, CameraBusy, CameraLost, BadRequest) as error:
                 self._bear(error, self._clock() - begin)
             self.wait(self._pause_s)
             self._pause_s = min(2 * self._pause_s, self._patience.most_s)
 
     def _bear(self, error: AgentError, since_s: float) -> None:
-        """Raise what will not get better by waiting."""
+        """Raise what will not get better by waiting. What was a camera once may be another, or none, for a while."""
         if self._was_open and not self._source.live:
+            raise error
+        if not self._was_open and isinstance(error, BadRequest):
             raise error
         if not self._was_open and not isinstance(error, CameraLost) and since_s >= self._patience.first_s:
             raise error

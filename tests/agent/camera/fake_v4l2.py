@@ -67,6 +67,7 @@ class FakeCamera:
         self.queued: list[int] = []
         self.set: tuple[int, int, str] = (0, 0, "")
         self.rate = 0.0
+        self.buffers = 0
         self.waited: Callable[[float], None] = lambda seconds: None
         self.maps: list[mmap.mmap] = []
 
@@ -121,7 +122,8 @@ class FakeCamera:
     def _buffers(self, data: bytearray) -> None:
         count, kind, memory = struct.unpack_from("<III", data)
         assert (kind, memory) == (1, 1)
-        struct.pack_into("<I", data, 0, min(count, 3))
+        self.buffers = min(count, 3)
+        struct.pack_into("<I", data, 0, self.buffers)
 
     def _buffer(self, data: bytearray) -> None:
         *_, offset, length, _ = BUFFER[self.pointer]

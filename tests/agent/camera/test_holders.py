@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from bramble_agent.camera.sources.holders import holders, told
 
 
 def test_a_real_process(tmp_path: Path) -> None:
-    """A process that opened the file is named with its id, also by way of a link; we ourselves are not."""
+    """A process that opened the file is named with its id, also by way of a link; we only where nobody else is."""
     device = tmp_path / "video0"
     device.write_bytes(b"")
     (tmp_path / "link").symlink_to(device)
@@ -24,8 +25,20 @@ def test_a_real_process(tmp_path: Path) -> None:
         process.stdout.readline()
         found = holders(str(tmp_path / "link"))
         process.communicate()
+        assert told(str(device)) == f"still held by this process itself (pid {os.getpid()})"
     assert [one.rpartition(" ")[2] for one in found] == [f"{process.pid})"]
     assert holders(str(device)) == []
+
+
+def test_mapped_memory_alone(tmp_path: Path) -> None:
+    """A device whose file is closed, but whose memory somebody still has, is held."""
+    device = tmp_path / "video0"
+    device.write_bytes(bytes(mmap.PAGESIZE))
+    with device.open("r+b") as file:
+        mapped = mmap.mmap(file.fileno(), 0)
+    assert told(str(device)) == f"still held by this process itself (pid {os.getpid()})"
+    mapped.close()
+    assert told(str(device)) == "held by a process that this user cannot see"
 
 
 def test_processes_that_cannot_be_seen_or_end(tmp_path: Path) -> None:

@@ -124,6 +124,14 @@ def test_a_lost_source_is_released_and_tried_again() -> None:
     assert slot.counts["missed"] == 0
 
 
+def test_what_was_a_camera_may_be_none_for_a_while() -> None:
+    """Plugged in again, its name may be another device's for a while: a camera that was read is waited for."""
+    source = Scripted([0, LOST, 5], openings=[None, BadRequest("gives GREY, not NV12"), None])
+    slot, _, _ = captured(source)
+    assert (slot.counts["frames"], slot.counts["lost"]) == (2, 1)
+    assert source.calls == ["open", "close"] * 3
+
+
 def test_trouble_says_what_is_wrong_until_frames_come() -> None:
     """While the source is away its error is told."""
     seen: list[str] = []

@@ -62,10 +62,11 @@ def test_frames_of_a_camera(fake: FakeCamera) -> None:
     assert frame is not None
     assert (frame.number, set(frame.raw)) == (4, {3})
     assert fake.called[-4:] == ["dequeue", "queue", "dequeue", "dequeue"]
-    del frame
-    camera.close()
+    camera.close()  # while the frame is looked at
     assert fake.closed
-    assert fake.called[-1] == "off"
+    assert fake.called[-2:] == ["off", "buffers"]
+    assert fake.buffers == 0
+    assert set(frame.raw) == {3}
 
 
 def test_the_newest_of_those_that_wait(fake: FakeCamera) -> None:
@@ -161,7 +162,10 @@ def test_no_frame_in_time(fake: FakeCamera) -> None:
         ("on", errno.EINVAL, CameraLost, "does not start"),
         ("on", errno.EIO, CameraLost, "does not start"),
         ("capabilities", errno.ENOTTY, BadRequest, "no Video4Linux2 camera"),
+        ("capabilities", errno.EINVAL, BadRequest, "no Video4Linux2 camera"),
         ("buffers", errno.ENOMEM, CameraMissing, "cannot be set up"),
+        ("buffers", errno.EINVAL, CameraMissing, "cannot be set up"),
+        ("queue", errno.EINVAL, CameraMissing, "cannot be set up"),
         ("formats", errno.ENODEV, CameraMissing, "there is no camera /dev/video7"),
     ],
 )

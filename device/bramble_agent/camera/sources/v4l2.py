@@ -89,6 +89,7 @@ class V4l2:
         """
         try:
             self._camera = Camera(self._device(self._path))
+            self._check(self._camera)
             self._set_up(self._camera)
         except OSError as error:
             self.close()
@@ -106,9 +107,17 @@ class V4l2:
         self._number = -1
         return self._form
 
-    def _set_up(self, camera: Camera) -> None:
-        if not camera.can_capture():
+    def _check(self, camera: Camera) -> None:
+        try:
+            can = camera.can_capture()
+        except OSError as error:
+            if error.errno in (errno.ENOTTY, errno.EINVAL):
+                raise BadRequest(f"{self._path} is no Video4Linux2 camera: {error.strerror}") from error
+            raise
+        if not can:
             raise BadRequest(f"{self._path} gives no frames as a stream", LISTED)
+
+    def _set_up(self, camera: Camera) -> None:
         self._chosen = self._choice(camera)
         self._form = camera.set_format(*self._chosen)
         if self._how.fps:
@@ -143,8 +152,6 @@ class V4l2:
             return CameraMissing(f"{self._path} may not be opened by this user", hint)
         if error.errno in GONE:
             return CameraMissing(f"there is no camera {self._path}", LISTED)
-        if error.errno in (errno.ENOTTY, errno.EINVAL):
-            return BadRequest(f"{self._path} is no Video4Linux2 camera: {error.strerror}")
         return CameraMissing(f"{self._path} cannot be set up: {error.strerror}")
 
     def read(self) -> Frame | None:
@@ -213,4 +220,6 @@ class V4l2:
         for one in maps:
             with suppress(BufferError):  # somebody looks at a frame: it goes with the last who does
                 one.close()
+        with suppress(OSError):  # a frame that is looked at would keep the camera busy, also without its file
+            camera.free_buffers()
         camera.device.close()

@@ -117,6 +117,12 @@ class Camera:
             one = self._buffer(self._requests.query_buffer, index)
             yield one.length, one.offset
 
+    def free_buffers(self) -> None:
+        """Give all buffers up; memory that is still mapped stays as it is, from Linux 4.20 on."""
+        self.device.call(
+            self._requests.request_buffers, bytearray(words.REQUEST_BUFFERS.pack(0, words.CAPTURE, words.MMAP))
+        )
+
     def queue(self, index: int) -> None:
         """Give a buffer to the driver."""
         self._buffer(self._requests.queue, index)
