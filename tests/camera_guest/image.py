@@ -1,4 +1,4 @@
-"""Make what the machine boots from, once: a kernel, an initramfs with a few modules, a disk with Debian's arm64 userland.
+"""Make what the machine boots from, once: a kernel, an initramfs with a few modules, a disk with Debian's userland.
 
 mmdebstrap unpacks packages without running their scripts (see ``virtual_board.rootfs``); ``_furnish`` writes by hand
 what a machine with systemd needs beyond a board. Only four of its own programs run under emulation: they make system
@@ -235,7 +235,7 @@ def make_initramfs(root: Path, target: Path) -> None:
     (folder / "modules").mkdir()
     (folder / "own").mkdir()
     shutil.copy(root / "bin/busybox", folder / "bin/busybox")
-    order = _in_order(modules / "modules.dep", FIRST_MODULES)
+    order = in_order(modules / "modules.dep", FIRST_MODULES)
     for place in order:
         shutil.copy(modules / place, folder / "modules" / Path(place).name)
     (folder / "modules/order").write_text("\n".join(Path(place).name for place in order))
@@ -246,14 +246,14 @@ def make_initramfs(root: Path, target: Path) -> None:
 
 
 def packed(folder: Path) -> bytes:
-    """A folder as the kernel takes it for an initramfs; several may be joined. All files belong to root or to ``pi``."""
+    """A folder as the kernel takes it for an initramfs, with owners and modes; several may be joined."""
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
     command = ["cpio", "--create", "--format=newc", "--quiet"]
     done = subprocess.run(command, cwd=folder, input="\n".join(names).encode(), capture_output=True, check=True)
     return done.stdout
 
 
-def _in_order(listed: Path, names: Sequence[str]) -> list[str]:
+def in_order(listed: Path, names: Sequence[str]) -> list[str]:
     """Files of modules in the order in which they can be loaded, those that the named ones need among them."""
     needs = {}
     for line in listed.read_text().splitlines():

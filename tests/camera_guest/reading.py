@@ -13,9 +13,9 @@ import time
 
 sys.path.insert(0, sys.argv[1])
 
-from bramble_agent.camera.convert import Converter  # noqa: E402
-from bramble_agent.camera.sources.open import source  # noqa: E402
-from bramble_agent.wire import Pixels  # noqa: E402
+from bramble_agent.camera.convert import Converter
+from bramble_agent.camera.sources.open import source
+from bramble_agent.wire import Pixels
 
 told = []
 for text, height, width, color in json.load(sys.stdin):
