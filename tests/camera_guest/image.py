@@ -95,6 +95,11 @@ class Image:
     initramfs: Path
     disk: Path
 
+    @property
+    def release(self) -> str:
+        """The kernel's, as uname says it."""
+        return self.kernel.name.partition("-")[2]
+
 
 def check() -> None:
     """Raise MissingError, with what to do, where this machine cannot make or boot one."""
@@ -129,7 +134,7 @@ def ready() -> Image:
                 raise
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-    return Image(target / "vmlinuz", target / "initramfs", target / "disk")
+    return Image(next(target.glob("vmlinuz-*")), target / "initramfs", target / "disk")
 
 
 def _make(fresh: Path) -> None:
@@ -145,7 +150,7 @@ def _make(fresh: Path) -> None:
     kernel = next((root / "boot").glob("vmlinuz-*"))
     for command in _finish(root, kernel.name.partition("-")[2]):
         _run(sys.executable, "-m", "virtual_board.binfmt", ARM64.name, root, *command)
-    kernel.rename(fresh / "vmlinuz")
+    kernel.rename(fresh / kernel.name)
     make_initramfs(root, fresh / "initramfs")
     with (fresh / "disk").open("wb") as disk:
         disk.truncate(DISK_BYTES)
