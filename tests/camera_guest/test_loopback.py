@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bramble.fleet.ask import agent_path
+from bramble.fleet.ask import agent_path, put_agent
 from bramble_agent.pixels import open_picture
 from bramble_agent.wire import Pixels
 from virtual_board.needs import MissingError
@@ -21,13 +21,15 @@ from .test_pixels import read
 
 pytestmark = pytest.mark.slow
 DEVICE = "/dev/video9"
+STOP = "if [ -e feeding.pid ]; then kill $(cat feeding.pid); rm feeding.pid; sleep 1; fi"
 SIZE = (640, 480)
 MEAN, WORST = 2.0, 40  # two JPEG decoders, chroma at half the width; of 255
 
 
 def feed(guest: Guest, form: str, frame: bytes) -> None:
     """Put a producer behind a fresh loopback device."""
-    guest.run("pkill -f feeding.py; true")
+    guest.run(STOP)
+    put_agent(guest.connection, guest.board, camera=True)
     guest.as_root("if grep -q ^v4l2loopback /proc/modules; then rmmod v4l2loopback; fi; modprobe videodev")
     guest.as_root("insmod /home/pi/v4l2loopback.ko video_nr=9 exclusive_caps=1")
     guest.run(f"until [ -w {DEVICE} ]; do sleep 0.1; done")
@@ -35,7 +37,7 @@ def feed(guest: Guest, form: str, frame: bytes) -> None:
     script = Path(__file__).with_name("feeding.py").read_bytes()
     guest.connection.run(["sh", "-c", "cat > feeding.py"], script, 60)
     words = f"{agent_path(guest.connection, camera=True)} {DEVICE} {SIZE[0]} {SIZE[1]} {form} frame"
-    guest.run(f"python3 feeding.py {words} > feeding.log 2>&1 & sleep 1")
+    guest.run(f"python3 feeding.py {words} > feeding.log 2>&1 & echo $! > feeding.pid")
     guest.run(f"until v4l2-ctl -d {DEVICE} --list-formats | grep -q {form}; do sleep 0.2; done")
 
 
@@ -62,7 +64,7 @@ def test_photo(guest: Guest, data: Path) -> None:
             loop.more()
         assert loop.answer is not None
         assert loop.answer.status.skipped["damaged"] == 0
-    guest.run("pkill -f feeding.py; true")
+    guest.run(STOP)
 
 
 def yuyv(photo: Image.Image) -> bytes:
