@@ -26,6 +26,20 @@ BARS = np.array(
 GREYS = np.array([255, 226, 179, 150, 105, 76, 29, 0])  # (19595 R + 38470 G + 7471 B) / 65536, as Pillow's
 OF_DRIVER = np.array([255, 237, 201, 182, 73, 54, 18, 0])  # its own grey weighs as BT.709 does
 NEAR = 4  # Y, U and V are rounded to bytes on the way
+WANTING = f"""
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from bramble_agent.camera.sources.open import source
+from bramble_agent.wire import Pixels
+one, sizes = source("v4l2:{VIDEO}", Pixels(96, 96)), []
+one.open()
+for wanted in (96, 96), (300, 600), (96, 96):
+    one.want((Pixels(*wanted),))
+    frame = one.read()  # looked at while the next one is wanted
+    sizes.append([frame.format.width, frame.format.height, frame.raw.size])
+one.close()
+print(json.dumps(sizes))
+"""
 UPRIGHT, LYING, NO_TEXT = "test_pattern=1", "test_pattern=3", "osd_text_mode=2"
 
 
@@ -120,6 +134,17 @@ def test_smaller_and_larger(guest: Guest) -> None:
         check_bars(got, BARS, 3)
     assert [got.form[:2] for got in seen[:4]] == [(640, 480), (1280, 720)] * 2
     assert [got.form for got in seen[-2:]] == [(320, 180, "yu12"), (640, 360, "yu12")]
+
+
+def test_another_size_in_the_middle(guest: Guest) -> None:
+    """A model that needs larger frames, as at a swap: the camera is set up anew while its last frame is looked at."""
+    guest.plug_in()
+    put_agent(guest.connection, guest.board, camera=True)
+    words = ["python3", "-c", WANTING, agent_path(guest.connection, camera=True)]
+    done = guest.connection.run(words, b"", 120)
+    assert done.status == 0, done.stderr.decode()
+    small, large = [320, 180, 320 * 180 * 3 // 2], [640, 360, 640 * 360 * 3 // 2]
+    assert json.loads(done.stdout) == [small, large, small]
 
 
 def test_a_grabber_without_a_list_of_sizes(guest: Guest) -> None:

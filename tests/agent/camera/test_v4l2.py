@@ -359,7 +359,7 @@ def test_set_up_anew_for_larger_pictures(fake: FakeCamera) -> None:
     camera.want((WANTED, Pixels(100, 100)))
     assert (fake.closed, fake.called.count("off")) == (False, 0)
     camera.want((WANTED, Pixels(224, 224)))
-    assert (fake.closed, fake.called[-1]) == (True, "off")
+    assert (fake.closed, fake.called[-2:]) == (True, ["off", "buffers"])
     drivers[1].shots.append(Shot(7, 0, NOW_NS))
     frame = camera.read()
     assert frame is not None
