@@ -192,7 +192,7 @@ class CameraStatus:
     at, by cause; ``ages`` since the sensor took the frame: when it was taken up ("capture"), predicted ("inference"),
     and its event was acted on ("action"). ``infer`` is the time a prediction takes. ``fps`` is that of the last frames.
     ``written_bytes`` went to the disk since ``write_bytes_per_day`` was begun anew.
-    ``page`` is "host:port" where the live page is ("": there is none).
+    ``page`` is "host:port" where the live page is ("": there is none), ``model`` the name that the release's model has.
     """
 
     name: str
@@ -215,6 +215,7 @@ class CameraStatus:
     written_bytes: int = 0
     sustained: SustainedStatus = field(default_factory=SustainedStatus)
     page: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Looker:
         self._deadline_ns = ask.deadline_ms * 1e6 if parts.live and ask.deadline_ms else float("inf")
         self._pictures = any(one.pictures for one in parts.deliveries)
         self._whole: tuple[Format, Convert] | None = None
-        self._stats.release = self._swapper.model.release
+        self._stats.release, self._stats.model = self._swapper.model.release, self._swapper.model.name
 
     def run(self, stop: threading.Event) -> str:
         """Go on until ``stop`` is set ("stop"), the source ends ("end") or enough frames were predicted ("frames")."""
@@ -196,7 +196,7 @@ class Looker:
         model = self._swapper.model
         age_ms = (time.monotonic_ns() - frame.taken_ns) / 1e6
         gone = self._decider.relabel(model.labels, Moment(frame.number, age_ms, self._stats.release))
-        self._stats.release = model.release
+        self._stats.release, self._stats.model = model.release, model.name
         if gone:
             self._deliver(gone, frame)
 

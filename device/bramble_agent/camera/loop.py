@@ -113,7 +113,7 @@ def _parts(ask: CameraAsk, openers: Openers) -> Parts:
         want=frames.want,
     )
     stats = Stats(ask.name, run_id, ask.source)
-    stats.release = model.release  # whoever asks before the first frame is told too
+    stats.release, stats.model = model.release, model.name  # whoever asks before the first frame is told too
     stats.captured, stats.swap, stats.decide = frames.counts, swapper.status, lambda: decider.how
     stats.trouble = lambda: frames.trouble
     acting = openers.acting(ask, stats.ages["action"])

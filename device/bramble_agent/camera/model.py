@@ -25,7 +25,7 @@ class Model:
         self.lock = threading.Lock()
         self.predict = predictor
         self.convert = converters(predictor.pixels)
-        self.release, self.labels = predictor.release, predictor.labels
+        self.release, self.name, self.labels = predictor.release, predictor.name, predictor.labels
 
 
 def named(seen: Seen, task: str, threshold: float) -> frozenset[str]:

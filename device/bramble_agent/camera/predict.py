@@ -53,7 +53,7 @@ class Predictor:
         Raises BadRequest for a bundle of another task, or labels and tensors that do not go together; and what
         ``runtime.load`` raises.
         """
-        self.release, self.labels = bundle.digest, bundle.labels
+        self.release, self.name, self.labels = bundle.digest, bundle.manifest.name, bundle.labels
         self.pixels, self.task = bundle.manifest.pixels, bundle.manifest.task
         if self.task not in TASKS:
             raise BadRequest(f"this bundle is for {self.task!r}", f"the camera loop knows {' and '.join(TASKS)}")
@@ -183,7 +183,9 @@ class _Detections:
 
 def _real(engine: Engine, number: int) -> NDArray[np.float64]:
     """An output as real numbers; what is not a number counts as 0."""
-    spec, value = engine.outputs[number], engine.output(number).astype(np.float64)
+    spec = engine.outputs[number]
+    with np.errstate(invalid="ignore"):  # memory that was never written may hold signalling NaNs
+        value = engine.output(number).astype(np.float64)
     if spec.scale:
         value -= spec.zero_point
         value *= spec.scale

@@ -22,7 +22,7 @@ class Stats:
 
     def __init__(self, name: str, run: str, source: str, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         """All at zero; the parts are put in place by whoever makes them."""
-        self.name, self.run, self.source, self.release = name, run, source, ""
+        self.name, self.run, self.source, self.release, self.model = name, run, source, "", ""
         self.frames = 0
         self.events = 0
         self.skipped = dict.fromkeys(SKIPS, 0)
@@ -76,4 +76,5 @@ class Stats:
             written_bytes=self.written_bytes(),
             sustained=self.sustained(),
             page=self.page,
+            model=self.model,
         )

@@ -17,7 +17,7 @@ from bramble.cli import options
 from bramble.cli.known import known_board
 
 if TYPE_CHECKING:
-    from bramble_agent.wire_camera import CameraAsk
+    from bramble_agent.wire_camera import CameraAsk, Decide
 
 app = typer.Typer(
     help="Let a board look through its camera: in the foreground, or as a service.",
@@ -31,7 +31,9 @@ def run(
     board: camera.BoardName,
     source: camera.Source,
     once: Annotated[bool, typer.Option("--once", help="Look at one frame only.")] = False,
-    frames: Annotated[int | None, typer.Option("--frames", min=1, metavar="N", help="End after N frames.")] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=1, metavar="N", help="End after it looked at N frames.")
+    ] = None,
     on: camera.Actions = None,
     threshold: camera.Thresholds = None,
     fps: camera.Fps = None,
@@ -57,15 +59,20 @@ def run(
     from bramble.fleet.camera.request import on_board
     from bramble.fleet.camera.watch import supervise as supervised
     from bramble.fleet.camera.watch import watch
-    from bramble.fleet.camera.words import end_words
+    from bramble.fleet.camera.words import begin_words, end_words
     from bramble.fleet.connect import connect
 
     wanted = asked(source, name, on, threshold, fps, every, motion, smooth, hold, deadline, threads, cpu, page)
     wanted = replace(wanted, frames=1 if once else frames)
-    with connect(known := known_board(board)) as connection, ended_by_ctrl_c() as over, showing(json) as show_line:
+    with (
+        connect(known := known_board(board)) as connection,
+        ended_by_ctrl_c() as over,
+        showing(json, wanted.decide) as show_line,
+    ):
         place = look(connection, known)
         need_release(place, known)
         request = on_board(wanted, place)
+        typer.echo(begin_words(request, place, board), err=True)
         if supervise:
             supervised(connection, known, request, show_line, over)
             return
@@ -133,7 +140,7 @@ def ended_by_ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def showing(json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+def showing(json: bool, decide: Decide) -> Iterator[Callable[[dict[str, Any]], None]]:
     """What shows a loop's lines: as JSON; on a terminal in one line that changes; elsewhere where the label does."""
     from bramble.fleet.camera.words import line_words
 
@@ -145,12 +152,12 @@ def showing(json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
             _json_line(line)
         elif "frame" not in line:
             last = None
-            typer.echo(f"\r\x1b[K{line_words(line)}" if live else line_words(line))
+            typer.echo(f"\r\x1b[K{line_words(line, decide)}" if live else line_words(line, decide))
         elif live:
-            typer.echo(f"\r\x1b[K{line_words(line)}", nl=False)
+            typer.echo(f"\r\x1b[K{line_words(line, decide)}", nl=False)
         elif (line["label"],) != last:
             last = (line["label"],)
-            typer.echo(line_words(line))
+            typer.echo(line_words(line, decide))
 
     try:
         yield show_line

@@ -22,7 +22,14 @@ Source = Annotated[
 ]
 Actions = Annotated[
     list[str] | None,
-    typer.Option("--on", "--action", metavar="ACTION", help="What is done with each event; may be given often."),
+    typer.Option(
+        "--on",
+        "--action",
+        metavar="ACTION",
+        help="What is done with each event; may be given often: jsonl:FILE, mqtt://HOST/TOPIC, https://HOST/PATH, "
+        "gpio:PIN, snapshot:DIR, command:PROGRAM. Places are on the board. Behind ?, with & between: label=L, "
+        "what=seen or gone, and what the kind knows, as in command:/bin/logger?arg=-t&arg=door.",
+    ),
 ]
 Thresholds = Annotated[
     list[str] | None,

@@ -109,7 +109,7 @@ def _found(thing: Path) -> _Found:
             "bundle": bundle.digest,
             "name": manifest.name,
             "labels": ", ".join(bundle.labels),
-            "accuracy": manifest.scores.accuracy,
+            "accuracy": manifest.scores.accuracy if manifest.scores.accuracy is not None else "not measured",
             "audit": manifest.provenance.get("audit", "not stated"),
             "golden": f"{manifest.golden.count} answers by {manifest.golden.runtime} ({manifest.golden.kernels})",
         }

@@ -34,7 +34,7 @@ class Says:
         self, release: str, label: str = "cat", seconds: float = 0.0, breaks: int = 1 << 60, pixels: Pixels = SMALL
     ) -> None:
         """``asked`` counts."""
-        self.release, self.labels, self.task = release, ("cat", "dog"), "classification"
+        self.release, self.name, self.labels, self.task = release, f"net-{release}", ("cat", "dog"), "classification"
         self.pixels = pixels
         self.asked = 0
         self._label, self._seconds, self._breaks = label, seconds, breaks

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from bramble.errors import BrambleError, UsageError
-from bramble.fleet.camera.view import viewing
+from bramble.errors import BrambleError, CameraError, UsageError
+from bramble.fleet.camera.view import View, viewing
 from bramble.fleet.types import Board
 from bramble.places import local_board_dir
 from bramble_agent.camera.control import command
@@ -118,6 +118,23 @@ def test_no_loop_and_no_page(board: Board, bundle: str) -> None:
     ):
         pass
     assert "--page" in caught.value.hint
+
+
+def look_on(seen: View) -> None:
+    """As the verb does."""
+    while True:
+        seen.wait(0.05)
+
+
+def test_the_loop_ends_while_somebody_looks(tmp_path: Path, bundle: str) -> None:
+    """Said, once it is sure that it does not come back at once."""
+    here = Board("local", python=sys.executable, root=str(tmp_path / "root"))
+    with loop(Path(here.root), bundle, "127.0.0.1:0"), viewing(here, "camera") as seen:
+        seen.wait(0.0)
+        command(ControlAsk(here.root, do="stop"))
+        with pytest.raises(CameraError, match="the live page is gone"):
+            while True:
+                seen.wait(0.05)
 
 
 def test_a_port_that_is_taken(board: Board, bundle: str) -> None:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from bramble.errors import UsageError
+from bramble.fleet.camera.place import Place
 from bramble.fleet.camera.request import thresholds
 from bramble.fleet.camera.start import check_memory, writable
-from bramble.fleet.camera.words import end_words, line_words, said_words, service_words
-from bramble_agent.wire_camera import AgeStatus, CameraAnswer, CameraStatus, Decide, SwapStatus
+from bramble.fleet.camera.words import begin_words, end_words, line_words, said_words, service_words
+from bramble_agent.wire_camera import (
+    AgeStatus,
+    CameraAnswer,
+    CameraAsk,
+    CameraStatus,
+    Decide,
+    DeliveryStatus,
+    SwapStatus,
+)
 
 FRAME = {"frame": 12, "age_ms": 40.2, "label": "cat", "score": 0.934}
 
@@ -31,6 +41,24 @@ def test_lines(line: dict[str, object], expected: str) -> None:
     """A frame, an event, a note; in a journal too."""
     assert line_words(line) == expected
     assert said_words(json.dumps({"version": 2, "line": line})) == expected
+
+
+def test_what_is_below_its_threshold() -> None:
+    """It is said beside the score; a label's own threshold comes before that of all."""
+    decide = Decide(threshold=0.95, thresholds={"dog": 0.5})
+    assert line_words(FRAME, decide) == "frame     12  cat 0.93 (below 0.95)  age 40 ms"
+    assert line_words({**FRAME, "label": "dog"}, decide) == "frame     12  dog 0.93  age 40 ms"
+
+
+def test_which_model_looks() -> None:
+    """By its name; and where to see it, if it has a page."""
+    place = Place(
+        "/", "/home/pi", "/home/pi/.bramble", "python3", "pi", 1000, "8c292d5e3436" * 4, model="person-detector"
+    )
+    place = replace(place, model="person-detector")
+    ask = CameraAsk("b", "folder:photos")
+    assert begin_words(ask, place, "pi") == "person-detector (release 8c292d5e3436) looks at folder:photos"
+    assert begin_words(replace(ask, page="127.0.0.1:0"), place, "pi").endswith("live page: bramble camera view pi")
 
 
 def test_drops_of_a_cause_that_the_capture_and_the_loop_have() -> None:
@@ -58,6 +86,15 @@ def test_drops_of_a_cause_that_the_capture_and_the_loop_have() -> None:
         SwapStatus(),
     )
     assert end_words(CameraAnswer("end", status)).endswith("not looked at: 1 damaged, 5 late")
+    still = CameraStatus(**{**vars(status), "frames": 1, "captured": {}, "skipped": {"still": 7, "every": 2}})
+    assert end_words(CameraAnswer("end", still)) == (
+        "1 frame in 1.0 s, 1.0 fps, 0 events; not looked at: 7 still (--motion), 2 by --every"
+    )
+    hook = DeliveryStatus("http://door/", 2, 5, 1, 0, 6, "Connection refused")
+    failed = CameraStatus(**{**vars(status), "captured": {}, "skipped": {}, "actions": (hook,)})
+    assert end_words(CameraAnswer("end", failed)).endswith(
+        "; http://door/: 5 waiting for the next run, 1 dropped (Connection refused)"
+    )
     clean = CameraStatus(**{**vars(status), "captured": {"frames": 9}, "skipped": {"late": 0}})
     assert end_words(CameraAnswer("end", clean)).endswith("every frame looked at")
 

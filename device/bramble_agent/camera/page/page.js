@@ -53,7 +53,7 @@ function show(told) {
   still(Boolean(told.unwell));
   $("name").textContent = status.name;
   document.title = `${status.name} · Bramble camera`;
-  $("release").textContent = `release ${status.release.slice(0, 12)}${swapping(status.swap)}`;
+  $("release").textContent = `${status.model} · release ${status.release.slice(0, 12)}${swapping(status.swap)}`;
   $("source").textContent = status.source;
   tiles();
   sights(told.latest);

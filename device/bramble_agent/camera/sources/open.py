@@ -11,6 +11,7 @@ synthetic:                       computed frames                    ?size= &fps=
 from __future__ import annotations
 
 import functools
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,6 @@ def _pi_camera(place: str, options: Options, wanted: Pixels) -> Source:
 
 
 def _hint(text: str) -> str:
-    if "/" in text or "." in text:
+    if "/" in text or "." in text or os.path.exists(text):
         return f"a path is file:{text} (a video) or folder:{text} (pictures)"
     return nearest(text, [f"{scheme}:" for scheme in SCHEMES])

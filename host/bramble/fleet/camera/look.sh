@@ -13,6 +13,7 @@ say python "$python"
 say user "$user"
 say uid "$uid"
 [ -f "$root/current/manifest.json" ] && say current "$(basename "$(readlink "$root/current")")"
+say model "$(sed -n 's/^ "name": "\(.*\)",$/\1/p' "$root/current/manifest.json" 2>/dev/null)"
 [ -L "$root/previous" ] && say previous "$(basename "$(readlink "$root/previous")")"
 [ -d /run/systemd/system ] && say can systemd
 [ -e "/var/lib/systemd/linger/$user" ] && say can linger

@@ -17,7 +17,8 @@ TIMEOUT_S = 30.0
 class Place:
     """Absolute paths: where commands start, the user's home, the board's folder, its Python.
 
-    ``current`` and ``previous`` are releases' digests, "" where there is none. ``can`` holds what is possible:
+    ``current`` and ``previous`` are releases' digests, ``model`` is the current one's name; "" where there is none.
+    ``can`` holds what is possible:
     "systemd" (it runs there), "linger" (the user's services live without a login), "memory" (its use is counted by
     service), "namespaces" (users may make them), "sudo" (root without a password).
     """
@@ -30,6 +31,7 @@ class Place:
     uid: int
     current: str = ""
     previous: str = ""
+    model: str = ""
     can: frozenset[str] = frozenset()
 
     def folder(self) -> str:
@@ -50,7 +52,8 @@ def look(connection: Connection, board: Board) -> Place:
         raise IncompatibleError(
             f"{board.name}: there is no Python at {board.python!r} on the board", f"bramble board setup {board.name}"
         )
-    words = {key: told.first(key) for key in ("start", "home", "root", "python", "user", "current", "previous")}
+    keys = ("start", "home", "root", "python", "user", "current", "previous", "model")
+    words = {key: told.first(key) for key in keys}
     return Place(uid=uid, can=frozenset(told.all("can")), **words)
 
 

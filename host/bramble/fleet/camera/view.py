@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from bramble.errors import BrambleError, UsageError
+from bramble.errors import BrambleError, CameraError, UsageError
 from bramble.fleet.ask import ask
 from bramble.fleet.connect import connect
 from bramble.fleet.types import Board
 from bramble_agent.wire_camera import ControlAnswer, ControlAsk
 
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not listened on
+MISSES, ANSWER_S = 5, 10.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ def viewing(board: Board, name: str, port: int = 0) -> Iterator[View]:
         host = host.strip("[]")
         host = ANY.get(host, host)
         if not board.host:
-            yield View(f"http://{f'[{host}]' if ':' in host else host}:{there}/", time.sleep)
+            url = f"http://{f'[{host}]' if ':' in host else host}:{there}/"
+            yield View(url, _while_it_answers(url, time.sleep))
             return
         from bramble.fleet.ssh.connection import SshConnection
         from bramble.fleet.ssh.tunnel import Tunnel
@@ -54,4 +58,31 @@ def viewing(board: Board, name: str, port: int = 0) -> Iterator[View]:
                 f"port {port} of this machine cannot be used: {error.strerror or error}", "choose another --port"
             ) from error
         with closing(way):
-            yield View(f"http://{way.address}/", way.wait)
+            url = f"http://{way.address}/"
+            yield View(url, _while_it_answers(url, way.wait))
+
+
+def _while_it_answers(url: str, wait: Callable[[float], None]) -> Callable[[float], None]:
+    """Wait, then see whether the page is still there; a loop that is started anew has a little time to come back."""
+    missed = 0
+
+    def wait_and_see(seconds: float) -> None:
+        nonlocal missed
+        wait(seconds)
+        missed = 0 if _answers(url) else missed + 1
+        if missed >= MISSES:
+            raise CameraError("the live page is gone: its loop has ended", "bramble camera status BOARD tells more")
+
+    return wait_and_see
+
+
+def _answers(url: str) -> bool:
+    """Whether a server is there, whatever it says: it may want a token, or be unwell."""
+    client = http.client.HTTPConnection(urlsplit(url).netloc, timeout=ANSWER_S)
+    try:
+        client.request("GET", "/healthz")
+        return client.getresponse().status > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()

@@ -7,16 +7,28 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from bramble.fleet.camera.place import Place
 from bramble.fleet.camera.swap import Swapped
 from bramble.report.units import si
-from bramble_agent.wire_camera import AgeStatus, CameraAnswer, CameraStatus
+from bramble_agent.wire_camera import AgeStatus, CameraAnswer, CameraAsk, CameraStatus, Decide, DeliveryStatus
+
+WHY_NOT = {"every": "by --every", "still": "still (--motion)"}  # causes whose own word is too short
 
 
-def frame_words(line: dict[str, Any]) -> str:
-    """A frame's line: "frame 12  cat 0.93  age 40 ms"."""
+def begin_words(request: CameraAsk, place: Place, board: str) -> str:
+    """What is about to run: which model looks at what."""
+    page = f"; live page: bramble camera view {board}" if request.page else ""
+    return f"{place.model} (release {place.current[:12]}) looks at {request.source}{page}"
+
+
+def frame_words(line: dict[str, Any], decide: Decide | None = None) -> str:
+    """A frame's line: "frame 12  cat 0.93  age 40 ms"; with ``decide`` it says what is below its label's threshold."""
     if line.get("label") is None:
         return f"frame {line['frame']:>6}  nothing seen  age {line['age_ms']:.0f} ms"
-    return f"frame {line['frame']:>6}  {line['label']} {line['score']:.2f}  age {line['age_ms']:.0f} ms"
+    label, score = line["label"], line["score"]
+    least = decide.thresholds.get(label, decide.threshold) if decide else 0.0
+    below = f" (below {least:g})" if score < least else ""
+    return f"frame {line['frame']:>6}  {label} {score:.2f}{below}  age {line['age_ms']:.0f} ms"
 
 
 def said_words(said: str) -> str:
@@ -32,28 +44,31 @@ def said_words(said: str) -> str:
         return said
 
 
-def line_words(line: dict[str, Any]) -> str:
+def line_words(line: dict[str, Any], decide: Decide | None = None) -> str:
     """A line of a loop: a frame's, an event's, or a note."""
     if "note" in line:
         return str(line["note"])
     if "event" in line:
         event = line["event"]
         return f"{event['what']} {event['label']} {event['score']:.2f} (frame {event['frame']}, {event['id']})"
-    return frame_words(line)
+    return frame_words(line, decide)
 
 
 def end_words(answer: CameraAnswer) -> str:
     """What a loop in the foreground did."""
     status = answer.status
     rate = f", {status.frames / status.seconds:.1f} fps" if status.seconds else ""
-    return f"{status.frames:,} frames in {status.seconds:.1f} s{rate}, {status.events:,} events; {_drops(status)}"
+    did = f"{_count(status.frames, 'frame')} in {status.seconds:.1f} s{rate}, {_count(status.events, 'event')}"
+    return "; ".join([did, _drops(status), *(words for one in status.actions if (words := _undone(one)))])
 
 
 def status_words(status: CameraStatus) -> Iterator[str]:
     """A loop's status, line by line."""
     fps = "no frames now" if status.fps is None else f"{status.fps:.1f} fps"
-    yield f"{status.source} → release {status.release[:12]}, for {_span(status.seconds)}"
-    yield f"{fps}, {status.frames:,} frames, {status.events:,} events"
+    yield f"{status.source} → {status.model} (release {status.release[:12]}), for {_span(status.seconds)}"
+    yield f"{fps}, {_count(status.frames, 'frame')}, {_count(status.events, 'event')}"
+    if status.page:
+        yield f"live page at {status.page} of the board: bramble camera view"
     if status.trouble:
         yield f"trouble: {status.trouble}"
     yield f"age {_age(status.ages['inference'])}; inference {_age(status.infer)}"
@@ -93,6 +108,8 @@ def swap_words(swapped: Swapped) -> Iterator[str]:
         yield f"release {old} looks on; {swap.dropped} frames dropped, longest gap {swap.longest_gap_ms:.0f} ms"
     if swap.reshaped:
         yield "they take pictures of different sizes: the source was set up for both, then for the one that stays"
+    if not swapped.ok and swap.agreement == 0.0:
+        yield "they never agree: if they name different things on purpose, --agreement 0"
     if swap.agreement is not None:
         yield f"both agreed on {swap.agreement:.0%} of {swap.compared} frames; {_latencies(swapped)}"
     if swapped.link == "back":
@@ -108,14 +125,30 @@ def _latencies(swapped: Swapped) -> str:
 
 def _age(age: AgeStatus) -> str:
     told = {"p50": age.p50_ms, "p95": age.p95_ms, "p99": age.p99_ms}
-    known = [f"{name} {value:.0f} ms" for name, value in told.items() if value is not None]
-    return " ".join(known) or (f"{age.mean_ms:.0f} ms" if age.count else "unknown")
+    known = [f"{name} {_ms(value)}" for name, value in told.items() if value is not None]
+    return " ".join(known) or (_ms(age.mean_ms) if age.count else "unknown")
+
+
+def _ms(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 10.0 else f"{value:.2f} ms"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _undone(one: DeliveryStatus) -> str:
+    """What of an action's events is not done; "" where all is."""
+    told = {"waiting for the next run": one.waiting, "dropped": one.dropped, "refused": one.refused}
+    parts = ", ".join(f"{number:,} {word}" for word, number in told.items() if number)
+    why = f" ({one.last_failure})" if one.last_failure else ""
+    return f"{one.action}: {parts}{why}" if parts else ""
 
 
 def _drops(status: CameraStatus) -> str:
     causes = Counter({key: value for key, value in status.captured.items() if key != "frames"})
     causes.update(status.skipped)  # some causes are in both: late for the capture, and late for the loop
-    told = ", ".join(f"{value:,} {key}" for key, value in causes.items() if value)
+    told = ", ".join(f"{value:,} {WHY_NOT.get(key, key)}" for key, value in causes.items() if value)
     return f"not looked at: {told}" if told else "every frame looked at"
 
 
