@@ -133,8 +133,7 @@ def test_the_loop_ends_while_somebody_looks(tmp_path: Path, bundle: str) -> None
         seen.wait(0.0)
         command(ControlAsk(here.root, do="stop"))
         with pytest.raises(CameraError, match="the live page is gone"):
-            while True:
-                seen.wait(0.05)
+            look_on(seen)
 
 
 def test_a_port_that_is_taken(board: Board, bundle: str) -> None:
