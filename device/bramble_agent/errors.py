@@ -119,9 +119,13 @@ class CameraLost(AgentError):
 
 
 class FrameDamaged(AgentError):
-    """One frame is cut short or cannot be decoded; the next one may be whole."""
+    """One frame is cut short or cannot be decoded; the next one may be whole. ``origin`` is as a frame's."""
 
     code = "frame-damaged"
+
+    def __init__(self, message: str, hint: str = "", origin: str = "") -> None:
+        super().__init__(message, hint)
+        self.origin = origin
 
 
 class ActionFailed(AgentError):

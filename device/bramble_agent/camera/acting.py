@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import FrozenSet, Sequence, Tuple
 
 from ..files import storing
 from ..wire_camera import CameraAsk
+from .actions.chosen import Chosen
 from .actions.open import action
 from .ages import Ages
 from .budget import Budget
@@ -30,7 +32,8 @@ def acting(ask: CameraAsk, ages: Ages) -> Acting:
         return Acting(())
     if not ask.root:
         budget = Budget(ask.write_bytes_per_day)
-        return Acting([Delivery(one, action(one, budget), ages) for one in ask.actions], lambda: budget.used)
+        plain = [(one, action(one, budget)) for one in ask.actions]
+        return Acting([Delivery(text, one, ages) for text, one in plain], lambda: budget.used, _labels(plain))
     disk = Path(ask.root).expanduser() / "camera" / f"{ask.name}.spool"
     with storing(disk):
         memory = scratch(disk)
@@ -44,4 +47,9 @@ def acting(ask: CameraAsk, ages: Ages) -> Acting:
         return Spool(Segments(memory / own, disk / own), budget, sizes)
 
     made = [(text, action(text, budget)) for text in ask.actions]
-    return Acting([Delivery(text, one, ages, queue(text, one)) for text, one in made], lambda: budget.used)
+    deliveries = [Delivery(text, one, ages, queue(text, one)) for text, one in made]
+    return Acting(deliveries, lambda: budget.used, _labels(made))
+
+
+def _labels(made: Sequence[Tuple[str, Action]]) -> FrozenSet[str]:
+    return frozenset().union(*(one.labels for _, one in made if isinstance(one, Chosen)))

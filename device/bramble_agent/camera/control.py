@@ -93,11 +93,15 @@ def command(ask: ControlAsk) -> CameraStatus:
     line = json.dumps({"version": WIRE_VERSION, "do": ask.do, "tuning": encode(ask.tuning), "swap": encode(ask.swap)})
     try:
         raw = _asked(folder, ask.name, line.encode() + b"\n")
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         hint = "start one, or ask for its name with --name"
-        raise CameraMissing(
-            f"no camera loop called {ask.name!r} answers here: {error.strerror or error}", hint
-        ) from error
+        raise CameraMissing(f"no camera loop called {ask.name!r} runs here", hint) from error
+    except PermissionError as error:
+        hint = "ask as the user that runs it"
+        raise CameraMissing(f"the camera loop {ask.name!r} is another user's", hint) from error
+    except OSError as error:
+        hint = "is it about to end, or the board overloaded?"
+        raise CameraMissing(f"the camera loop {ask.name!r} does not answer: {error.strerror or error}", hint) from error
     try:
         held = json.loads(raw)
         if "error" in held:

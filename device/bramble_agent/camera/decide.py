@@ -16,7 +16,7 @@ import difflib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ class Moment(NamedTuple):
     frame: int
     age_ms: float
     release: str
+    picture: str = ""
 
 
 class _Rules(NamedTuple):
@@ -137,6 +138,7 @@ class Decider:
             age_ms=moment.age_ms,
             release=moment.release,
             box=box,
+            picture=moment.picture,
         )
 
     def _clear(self) -> None:
@@ -166,11 +168,16 @@ def _rules(how: Decide, labels: Sequence[str]) -> _Rules:
         raise BadRequest(f"hold: {how.hold} frames", f"from 1 to {MOST_HOLD:,}")
     if not 1 <= how.top <= MOST_TOP:
         raise BadRequest(f"top: {how.top} labels", f"from 1 to {MOST_TOP:,}")
-    unknown = sorted(set(how.thresholds) - set(labels))
-    if unknown:
-        raise BadRequest(f"a threshold for {unknown[0]!r}, which is no label of the release", _hint(unknown[0], labels))
+    check_labels("a threshold", how.thresholds, labels)
     begin = np.array([how.thresholds.get(label, how.threshold) for label in labels], dtype=np.float64)
     return _Rules(how, begin, begin * how.release)
+
+
+def check_labels(what: str, asked: Iterable[str], labels: Sequence[str]) -> None:
+    """Raise BadRequest where ``what`` is asked for a label that is not one of ``labels``."""
+    unknown = sorted(set(asked) - set(labels))
+    if unknown:
+        raise BadRequest(f"{what} for {unknown[0][:80]!r}, which is no label of the release", _hint(unknown[0], labels))
 
 
 def _hint(unknown: str, labels: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, FrozenSet
 
 from ..errors import ActionFailed, ActionRefused, AgentError
 from ..wire_camera import DeliveryStatus
@@ -70,6 +70,8 @@ class Delivery:
             self._change.notify()
         if self._thread.ident is not None:
             self._thread.join(patience_s + 1.0)
+            if self._thread.is_alive() and not self._last_failure:
+                self._last_failure = f"it did not come to an end within {patience_s:g} s"
         self._queue.close()
 
     def status(self) -> DeliveryStatus:
@@ -116,6 +118,7 @@ class Delivery:
         try:
             opened = self._insist(self._action.open)
         except AgentError as error:
+            self._failed(error.message)
             self._opening = error
         self._opened.set()
         return bool(opened)
@@ -187,3 +190,4 @@ class Acting:
 
     deliveries: Sequence[Delivery]
     written_bytes: Callable[[], int] = int
+    labels: FrozenSet[str] = frozenset()  # that events are chosen by

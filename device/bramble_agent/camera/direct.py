@@ -34,13 +34,13 @@ class Direct:
         self._open = True
 
     def take(self, timeout_s: float) -> Frame | None:
-        """The next frame, valid until the next call; None for a damaged one, and at the end. Raises CameraLost."""
+        """The next frame, valid until the next call; None at the end. Raises FrameDamaged for one frame, CameraLost."""
         try:
             self._heeded = self._wishes.heed(self._source, self._heeded)
             frame = self._source.read()
         except FrameDamaged:
             self._counts["damaged"] += 1
-            return None
+            raise
         if frame is None:
             self.ended = True
         else:

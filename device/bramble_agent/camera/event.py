@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Protocol, Tuple  # evaluated at run time by codec, on Python 3.9 too
+from typing import (  # evaluated at run time by codec, on Python 3.9 too
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Optional,
+    Protocol,
+    Tuple,
+)
+
+from ..codec import encode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,13 +47,15 @@ class Prediction:
     captured_age_ms: float
     age_ms: float
     infer_ms: float
+    picture: str = ""  # the frame's ``origin``
 
 
 @dataclass(frozen=True)
 class Event:
     """A decision that changed. ``id`` is "run-number": the same event always has the same, so it can be told twice.
 
-    ``what`` is "seen" (from now on) or "gone"; ``at`` is seconds since 1970 by the board's clock.
+    ``what`` is "seen" (from now on) or "gone"; ``at`` is seconds since 1970 by the board's clock. ``picture`` is the
+    name of the picture that the frame was ("": it came from no file of its own).
     """
 
     id: str
@@ -56,6 +67,15 @@ class Event:
     age_ms: float
     release: str
     box: Optional[Box] = None
+    picture: str = ""
+
+
+def event_json(event: Event) -> Dict[str, Any]:
+    """An event as everybody is told of it: ``picture`` only where there is one."""
+    held: Dict[str, Any] = encode(event)
+    if not event.picture:
+        del held["picture"]
+    return held
 
 
 class Action(Protocol):

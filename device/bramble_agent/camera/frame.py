@@ -38,7 +38,7 @@ class Frame:
     """One frame as it came. ``raw`` (uint8, flat) may be the source's own buffer: it is valid until the next read.
 
     ``taken_ns`` is when the sensor took it, never in the future; where the source cannot say, when it arrived.
-    ``wish`` is of ``wishes``; a source leaves it alone.
+    ``wish`` is of ``wishes``; a source leaves it alone. ``origin`` is the name of the picture's file ("": none).
     """
 
     number: int
@@ -46,6 +46,7 @@ class Frame:
     format: Format
     taken_ns: int
     wish: int = 0
+    origin: str = ""
 
 
 class Source(Protocol):

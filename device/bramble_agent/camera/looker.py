@@ -29,6 +29,7 @@ from .swap import Swapper
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+STILL_MOST, REST_S = 1_000, 0.002  # after so many still frames a source that costs nothing is not raced through
 LOOK_S = 0.2  # how long a stop may go unnoticed, and a tick be late
 
 
@@ -47,7 +48,10 @@ class Frames(Protocol):
         """Begin to capture."""
 
     def take(self, timeout_s: float) -> Frame | None:
-        """The newest frame (of a file: the next), None where none comes in time. It is valid until the next call."""
+        """The newest frame (of a file: the next), None where none comes in time. It is valid until the next call.
+
+        Raises FrameDamaged for a damaged one that has a name.
+        """
 
     def want(self, wanted: Sequence[Pixels]) -> int:
         """Have frames serve models of all these pictures; the ``wish`` of the first that do. For any thread."""
@@ -75,6 +79,7 @@ class Hooks:
 
     prediction: Callable[[Prediction, Frame], None] = nothing
     event: Callable[[Event], None] = nothing
+    damaged: Callable[[str, str], None] = nothing  # a picture's name, and what is wrong with it: once each
     tick: Callable[[], None] = nothing
 
 
@@ -105,6 +110,8 @@ class Looker:
         self._every, self._motion = Every(ask.every), Motion(ask.motion)
         self._deadline_ns = ask.deadline_ms * 1e6 if parts.live and ask.deadline_ms else float("inf")
         self._pictures = any(one.pictures for one in parts.deliveries)
+        self._still = 0  # frames running
+        self._damaged: set[str] = set()
         self._whole: tuple[Format, Convert] | None = None
         self._stats.release, self._stats.model = self._swapper.model.release, self._swapper.model.name
 
@@ -127,9 +134,15 @@ class Looker:
             if wait_ns:
                 stop.wait(min(wait_ns / 1e9, LOOK_S))
                 continue
-            frame = frames.take(LOOK_S)
+            try:
+                frame = frames.take(LOOK_S)
+            except FrameDamaged as error:
+                self._named(error.origin, error.message)
+                continue
             if frame is not None:
                 self._came(frame)
+                if self._still >= STILL_MOST and not self._parts.live:
+                    stop.wait(REST_S)
             elif frames.ended:
                 return "end"
         return "stop"
@@ -161,12 +174,15 @@ class Looker:
                 pixels = model.convert(frame)
                 if not self._motion.lets(pixels):
                     self._stats.skipped["still"] += 1
+                    self._still += 1
                     return None
+                self._still = 0
                 start = time.perf_counter_ns()
                 seen = model.predict(pixels, self._decider.how.top)
                 return seen, time.perf_counter_ns() - start
-        except FrameDamaged:
+        except FrameDamaged as error:
             self._stats.skipped["damaged"] += 1
+            self._named(frame.origin, error.message)
             return None
         except ModelRejected as error:
             if not self._swapper.failed(error.message):
@@ -174,6 +190,12 @@ class Looker:
             self._another(frame)
             self._motion = Motion(self._ask.motion)  # it was let through already
             return self._looked(frame)
+
+    def _named(self, picture: str, why: str) -> None:
+        """A picture is damaged: told once, by its name."""
+        if picture and picture not in self._damaged:
+            self._damaged.add(picture)
+            self._parts.hooks.damaged(picture, why if why.startswith(picture) else f"{picture}: {why}")
 
     def _tell(self, frame: Frame, looked: tuple[Seen, int], captured_ns: int) -> None:
         seen, infer_ns = looked
@@ -184,10 +206,9 @@ class Looker:
         stats.ages["inference"].record(age_ns)
         self._swapper.looked(frame, seen, infer_ns, now_ns)
         age_ms, release = age_ns / 1e6, stats.release
-        events = self._decider.decide(seen.scores, seen.boxes, Moment(frame.number, age_ms, release))
-        self._parts.hooks.prediction(
-            Prediction(frame.number, release, seen.sights, captured_ns / 1e6, age_ms, infer_ns / 1e6), frame
-        )
+        events = self._decider.decide(seen.scores, seen.boxes, Moment(frame.number, age_ms, release, frame.origin))
+        told = Prediction(frame.number, release, seen.sights, captured_ns / 1e6, age_ms, infer_ns / 1e6, frame.origin)
+        self._parts.hooks.prediction(told, frame)
         if events:
             self._deliver(events, frame)
 
@@ -195,7 +216,7 @@ class Looker:
         """Go on with another model: what was seen that it has no label for is gone."""
         model = self._swapper.model
         age_ms = (time.monotonic_ns() - frame.taken_ns) / 1e6
-        gone = self._decider.relabel(model.labels, Moment(frame.number, age_ms, self._stats.release))
+        gone = self._decider.relabel(model.labels, Moment(frame.number, age_ms, self._stats.release, frame.origin))
         self._stats.release, self._stats.model = model.release, model.name
         if gone:
             self._deliver(gone, frame)

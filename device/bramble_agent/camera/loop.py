@@ -9,7 +9,7 @@ import dataclasses
 import math
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..wire import Pixels
 from ..wire_camera import CameraAnswer, CameraAsk, CameraStatus
 from .ages import Ages
 from .control import Command, check_name, listening
-from .decide import Decider
+from .decide import Decider, check_labels
 from .deliver import Acting
 from .event import Event, Prediction
 from .frame import Frame, Source
@@ -31,7 +31,7 @@ from .predict import Predictor
 from .stats import Stats
 from .sustained import sustaining
 from .swap import Swapper
-from .tell import Teller, event_line, frame_line
+from .tell import Teller, damaged_line, event_line, frame_line
 
 TELLS = ("frames", "events", "nothing")
 
@@ -104,19 +104,20 @@ def _parts(ask: CameraAsk, openers: Openers) -> Parts:
     run_id = secrets.token_hex(6)
     decider = Decider(model.labels, ask.decide, run_id)
     source, frames = openers.frames(ask.source, model.predict.pixels)
+    stats = Stats(ask.name, run_id, ask.source)
+    acting = openers.acting(ask, stats.ages["action"])
+    check_labels("an action", acting.labels, model.labels)
     task = model.predict.task
     swapper = Swapper(
         model,
         load=lambda bundle: _loaded(bundle, ask, openers),
-        check=lambda new: _check_swap(decider, task, new),
+        check=lambda new: _check_swap(decider, acting.labels, task, new),
         decide=lambda: decider.how,
         want=frames.want,
     )
-    stats = Stats(ask.name, run_id, ask.source)
     stats.release, stats.model = model.release, model.name  # whoever asks before the first frame is told too
     stats.captured, stats.swap, stats.decide = frames.counts, swapper.status, lambda: decider.how
     stats.trouble = lambda: frames.trouble
-    acting = openers.acting(ask, stats.ages["action"])
     stats.deliveries, stats.written_bytes = acting.deliveries, acting.written_bytes
     return Parts(frames, source.live, swapper, decider, stats, stats.deliveries, openers.converters)
 
@@ -125,10 +126,11 @@ def _loaded(bundle: str, ask: CameraAsk, openers: Openers) -> Model:
     return Model(Predictor(open_bundle(Path(bundle).expanduser()), ask.threads), openers.converters)
 
 
-def _check_swap(decider: Decider, task: str, new: Model) -> None:
+def _check_swap(decider: Decider, chosen: Iterable[str], task: str, new: Model) -> None:
     if new.predict.task != task:
         raise BadRequest(f"that release is for {new.predict.task}, the loop runs {task}", "start another loop for it")
     decider.check(new.labels)
+    check_labels("an action", chosen, new.labels)
 
 
 @contextmanager
@@ -154,9 +156,13 @@ def _telling(hooks: Hooks, teller: Teller, tell: str) -> Hooks:
         hooks.event(told)
         teller(event_line(told))
 
+    def damaged(picture: str, why: str) -> None:
+        hooks.damaged(picture, why)
+        teller(damaged_line(picture, why))
+
     if tell == "frames":
-        return dataclasses.replace(hooks, prediction=prediction)
-    return dataclasses.replace(hooks, event=event) if tell == "events" else hooks
+        return dataclasses.replace(hooks, prediction=prediction, damaged=damaged)
+    return dataclasses.replace(hooks, event=event, damaged=damaged) if tell == "events" else hooks
 
 
 def _handler(ask: CameraAsk, parts: Parts, stop: threading.Event) -> Callable[[Command], CameraStatus]:

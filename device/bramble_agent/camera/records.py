@@ -9,9 +9,9 @@ import json
 import zlib
 from typing import List, Tuple
 
-from ..codec import decode, encode
+from ..codec import decode
 from ..errors import BadRequest
-from .event import Event
+from .event import Event, event_json
 
 MOST = 1 << 62
 
@@ -20,7 +20,7 @@ Numbered = Tuple[int, Event]
 
 def record(number: int, event: Event) -> bytes:
     """The line of an event."""
-    payload = json.dumps([number, encode(event)], separators=(",", ":")).encode("ascii")
+    payload = json.dumps([number, event_json(event)], separators=(",", ":")).encode("ascii")
     return b"%08x %s\n" % (zlib.crc32(payload), payload)
 
 

@@ -11,7 +11,7 @@ is room. Where there is none the oldest file that is not being sent is dropped, 
 
     full     more than ``Sizes.most`` waits          budget   RAM is full and the day's write budget is used up
     memory   RAM is full, or takes no files          disk     RAM is full and the disk takes nothing
-    damaged  what was on the disk cannot be read
+    damaged  what was on the disk cannot be read   end  it waited in no file when the loop ended
 """
 
 from __future__ import annotations
@@ -227,10 +227,14 @@ class Spool:
         return segment.last + 1 - max(segment.first, self._finished)
 
     def close(self) -> None:
-        """All that waits goes to the disk; a later run takes it up."""
+        """All that waits goes to the disk; a later run takes it up. What no file took is dropped."""
         self.settle(now=True)
         with self._lock:
             self._files.seal()
+            held = {number for file in self._segments for number in range(file.first, file.last + 1)}
+            kept = deque(one for one in self._window if one.number in held)
+            self._dropped["end"] += len(self._window) - len(kept)
+            self._window = kept
             if not self.waiting:
                 for segment in self._segments:
                     with suppress(OSError):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..codec import encode
-from .event import Event, Prediction
+from .event import Event, Prediction, event_json
 
 WAITING = 1_000
 CLOSING_S = 2.0
@@ -26,6 +26,7 @@ def frame_line(prediction: Prediction) -> dict[str, Any]:
     best = prediction.sights[0] if prediction.sights else None
     return {
         "frame": prediction.frame,
+        **({"picture": prediction.picture} if prediction.picture else {}),
         "age_ms": round(prediction.age_ms, 3),
         "label": best.label if best else None,
         "score": round(best.score, DIGITS) if best else None,
@@ -36,7 +37,12 @@ def frame_line(prediction: Prediction) -> dict[str, Any]:
 
 def event_line(event: Event) -> dict[str, Any]:
     """The line of an event: all that it has."""
-    return {"event": encode(event)}
+    return {"event": event_json(event)}
+
+
+def damaged_line(picture: str, why: str) -> dict[str, Any]:
+    """The note of a picture that cannot be looked at."""
+    return {"note": f"not looked at: {why}", "picture": picture}
 
 
 def _sight(label: str, score: float, box: Any) -> dict[str, Any]:

@@ -120,16 +120,18 @@ def test_after_a_kill(tmp_path: Path) -> None:
     (tmp_path / "camera").mkdir()
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(os.path.relpath(tmp_path / "camera" / "camera.sock"))
-    with pytest.raises(CameraMissing, match="no camera loop called 'camera' answers here: Connection refused"):
+    with pytest.raises(CameraMissing, match=r"^no camera loop called 'camera' runs here$"):
         command(ControlAsk(str(tmp_path)))
     with listening(tmp_path, "camera", Handler()):
         assert command(ControlAsk(str(tmp_path))) == STATUS
 
 
 def test_no_loop(tmp_path: Path) -> None:
-    """Says so."""
-    with pytest.raises(CameraMissing, match="no camera loop called 'door' answers here"):
-        command(ControlAsk(str(tmp_path), "door"))
+    """Says so, whether there ever was one or not."""
+    for _ in range(2):
+        with pytest.raises(CameraMissing, match=r"^no camera loop called 'door' runs here$"):
+            command(ControlAsk(str(tmp_path), "door"))
+        (tmp_path / "camera").mkdir(exist_ok=True)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "A", "x" * 65, ".hidden"])

@@ -153,7 +153,7 @@ def test_end_drains_then_counts_what_is_left() -> None:
 
 
 def test_action_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its event counts as dropped."""
+    """Its event counts as dropped, and why is told."""
     action = Remembering()
     action.gate.clear()
     delivery = Delivery("a", action, Ages())
@@ -161,6 +161,7 @@ def test_action_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPa
     delivery.put(event(0), None, 0)
     delivery.stop(patience_s=0.01)
     assert delivery.status().dropped == 1
+    assert delivery.status().last_failure == "it did not come to an end within 0.01 s"
     action.gate.set()
 
 
@@ -196,3 +197,4 @@ def test_opening_that_never_works_is_said_at_the_start() -> None:
     with pytest.raises(BadRequest, match="wrong password"):
         delivery.start()
     delivery.stop()
+    assert delivery.status().last_failure == "wrong password"

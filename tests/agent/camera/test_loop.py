@@ -91,12 +91,38 @@ def test_frames_without_motion_are_skipped(bundle: str) -> None:
     assert ran.status.skipped["still"] == 3
 
 
+@pytest.mark.parametrize(("live", "rested"), [(False, 6), (True, 0)])
+def test_a_source_that_stands_still_is_not_raced_through(
+    live: bool, rested: int, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the fourth still frame on, until one has moved: a short rest after each. A camera has its own pace."""
+    monkeypatch.setattr(looker_module, "STILL_MOST", 4)
+    clock = Clock()
+    shown = [0] * 8 + [1] * 6
+    frames = Feed(Frame(number, PICTURES[which].ravel(), FORMAT, 0) for number, which in enumerate(shown))
+    run(CameraAsk(bundle, "given", motion=0.5), lambda _: None, clock, openers(frames, live=live))  # type: ignore[arg-type]
+    assert clock.waited == [looker_module.REST_S] * rested
+
+
 def test_damaged_frames_are_skipped(bundle: str) -> None:
     """The next one is whole."""
     damaged = Frame(1, np.empty(0, np.uint8), FORMAT, 0)
     ran = Ran(CameraAsk(bundle, "given"), Feed([frame(0), damaged, frame(2)]))
     assert [line["frame"] for line in ran.lines] == [0, 2]
     assert ran.status.skipped["damaged"] == 1
+
+
+def test_damaged_pictures_are_named_once(bundle: str) -> None:
+    """Also those that only the model finds out; frames that are no files of their own are only counted."""
+    spoilt = [
+        Frame(number, np.empty(0, np.uint8), FORMAT, 0, origin=name) for number, name in enumerate(["a", "", "a"])
+    ]
+    told: list[tuple[str, str]] = []
+    hooks = Hooks(damaged=lambda *one: told.append(one))
+    ran = Ran(CameraAsk(bundle, "given"), Feed([*spoilt, frame(3)]), hooks=hooks)
+    assert told == [("a", "a: no bytes")]
+    assert ran.lines[:-1] == [{"note": "not looked at: a: no bytes", "picture": "a"}]
+    assert ran.status.skipped["damaged"] == 3
 
 
 @pytest.mark.parametrize("live", [True, False])

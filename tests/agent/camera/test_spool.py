@@ -147,6 +147,24 @@ def test_ram_takes_no_files(tmp_path: Path) -> None:
     assert taken(held) == ids(9)
 
 
+def test_what_no_file_took_is_lost_at_the_end(tmp_path: Path) -> None:
+    """It is dropped and does not wait: the next run does not find it. What is in files waits."""
+    held = spool(tmp_path)
+    held.put(event(0), None, 0)
+    held.close()
+    (tmp_path / "memory").rename(tmp_path / "away")
+    (tmp_path / "memory").write_text("in the way")
+    held = spool(tmp_path)
+    assert held.first() is not None
+    for number in range(1, 4):
+        assert not held.put(event(number), None, 0)
+    assert (held.waiting, held.dropped) == (4, {})
+    held.close()
+    assert (held.waiting, held.dropped) == (1, {"end": 3})
+    (tmp_path / "memory").unlink()
+    assert taken(spool(tmp_path)) == ids(0)
+
+
 def test_nothing_before_open(tmp_path: Path) -> None:
     """Making one touches no file."""
     Spool(Segments(tmp_path / "memory", tmp_path / "disk"), Budget(PLENTY), SMALL)

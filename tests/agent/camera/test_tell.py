@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from typing import Any
@@ -33,7 +34,9 @@ def test_line_of_an_event() -> None:
     """All its fields, as JSON."""
     event = Event("run-1", 1.5, "seen", "cat", 0.9, 7, 2.0, "r", Box(0.0, 0.0, 1.0, 1.0))
     line = json.loads(json.dumps(event_line(event)))
-    assert line == {"event": {**vars(event), "box": {"top": 0.0, "left": 0.0, "bottom": 1.0, "right": 1.0}}}
+    told = {**vars(event), "box": {"top": 0.0, "left": 0.0, "bottom": 1.0, "right": 1.0}}
+    assert line == {"event": {name: value for name, value in told.items() if name != "picture"}}
+    assert event_line(dataclasses.replace(event, picture="cat.jpg"))["event"]["picture"] == "cat.jpg"
 
 
 def test_every_line_of_a_file_is_written_by_the_loop() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
+from ...errors import BadRequest
 from ..event import Action, Event
 from .settings import Settings
 
@@ -20,7 +21,7 @@ class Chosen:
         """No ``labels``: all of them; ``what`` is "seen", "gone" or "" for both."""
         self.pictures, self.kept = action.pictures, action.kept
         self.action = action
-        self._labels, self._what = frozenset(labels), what
+        self.labels, self._what = frozenset(labels), what
 
     def open(self) -> None:
         """Open it."""
@@ -28,7 +29,7 @@ class Chosen:
 
     def act(self, event: Event, picture: NDArray[Any] | None) -> None:
         """Pass the event on, or not."""
-        if (not self._labels or event.label in self._labels) and self._what in ("", event.what):
+        if (not self.labels or event.label in self.labels) and self._what in ("", event.what):
             self.action.act(event, picture)
 
     def close(self) -> None:
@@ -40,6 +41,6 @@ def chosen(action: Action, settings: Settings) -> Action:
     """The action itself where nothing is chosen. ``label`` may be there more than once. Raises BadRequest."""
     what = settings.text("what")
     if what not in ("", "seen", "gone"):
-        raise settings.wrong("what", "seen or gone")
+        raise BadRequest(f"the action {settings.kind}: what={what[:80]}: there is no such event", "seen or gone")
     labels = settings.all("label")
     return Chosen(action, labels, what) if labels or what else action

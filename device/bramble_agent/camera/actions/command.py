@@ -16,9 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, List
 
-from ...codec import encode
 from ...errors import ActionFailed, ActionRefused, BadRequest
-from ..event import Event
+from ..event import Event, event_json
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -56,21 +55,21 @@ class Command:
         """Run it to its end. Raises ActionFailed if it asks for another try, ActionRefused if it fails."""
         asked = os.memfd_create("event")
         try:
-            os.write(asked, json.dumps(encode(event)).encode() + b"\n")
+            os.write(asked, json.dumps(event_json(event)).encode() + b"\n")
             os.lseek(asked, 0, os.SEEK_SET)
             status, said = self._ran(asked)
         except OSError as error:
             raise ActionFailed(f"{self._program}: {error.strerror}") from error
         finally:
             os.close(asked)
-        name = os.path.basename(self._program)
+        name, said = os.path.basename(self._program), f": {said}" if said else ""
         if status is None:
             raise ActionRefused(f"{name} took more than {self._timeout_s:g} s and was ended", "raise ?timeout=")
         if status == AGAIN:
-            raise ActionFailed(f"{name} asks to be run again: {said}")
+            raise ActionFailed(f"{name} asks to be run again{said}")
         if status:
             how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
-            raise ActionRefused(f"{name} {how}: {said}", f"it is tried again only where it ends with status {AGAIN}")
+            raise ActionRefused(f"{name} {how}{said}", f"it is tried again only where it ends with status {AGAIN}")
 
     def _ran(self, asked: int) -> tuple[int | None, str]:
         """Its exit status, None where it took too long, and the end of what it said."""

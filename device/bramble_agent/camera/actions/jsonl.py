@@ -15,10 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...codec import encode
 from ...errors import ActionFailed, BadRequest
 from ..budget import Budget, synced
-from ..event import Event
+from ..event import Event, event_json
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -56,8 +55,19 @@ class JsonLines:
         except OSError as error:
             self.close()
             if error.errno in NEVER:
-                raise BadRequest(f"{self._path}: {error.strerror}", "give a file in a folder that is there") from error
+                raise BadRequest(f"{self._path}: {error.strerror}", self._hint(error.errno)) from error
             raise self._failed(error) from error
+
+    def _hint(self, number: int | None) -> str:
+        if number in (errno.EACCES, errno.EPERM):
+            return "this user may not write there: name a file in a folder where it may, like jsonl:~/events.jsonl"
+        if number == errno.EISDIR:
+            return f"that is a folder: name a file in it, like jsonl:{self._path / 'events.jsonl'}"
+        if number == errno.ENAMETOOLONG:
+            return "give a shorter name"
+        if self._path.parent.is_dir():
+            return f"no file can be made in {self._path.parent}: name one in another folder"
+        return f"there is no folder {self._path.parent}: make it, or name a file in one that is there"
 
     def _heal(self) -> None:
         """Cut off a line that was not finished, if it is one of ours."""
@@ -73,7 +83,7 @@ class JsonLines:
 
     def act(self, event: Event, picture: NDArray[Any] | None) -> None:
         """Write a line. Raises ActionFailed where the disk is full, or the day's budget used up."""
-        line = json.dumps(encode(event), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(event_json(event), separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
         if not self._budget.spend(len(line)):
             raise ActionFailed("the day's write budget is used up", "events wait; raise write_bytes_per_day")
         try:

@@ -14,9 +14,8 @@ import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ...codec import encode
 from ...errors import ActionFailed, BadRequest
-from ..event import Event
+from ..event import Event, event_json
 from .mqtt_session import Broker, Message, Session
 from .secret_file import read_secret
 from .settings import Settings
@@ -80,7 +79,7 @@ class Mqtt:
         """Publish it, and wait for the broker. Raises ActionFailed, or ActionRefused where it may not be published."""
         if self._session is None:
             raise ActionFailed(f"{self._topic} is not open")
-        payload = json.dumps(encode(event), separators=(",", ":")).encode()
+        payload = json.dumps(event_json(event), separators=(",", ":")).encode()
         self._session.send(Message(self._topic, payload))
 
     def close(self) -> None:

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import urlsplit
 
 from ... import __version__
-from ...codec import encode
 from ...errors import ActionFailed, ActionRefused, BadRequest
-from ..event import Event
+from ..event import Event, event_json
 from .secret_file import read_secret
 from .settings import Settings
 
@@ -80,7 +79,7 @@ class Webhook:
 
     def act(self, event: Event, picture: NDArray[Any] | None) -> None:
         """Send it. Raises ActionFailed where it is to be tried again, ActionRefused where the server will never."""
-        body = json.dumps(encode(event)).encode()
+        body = json.dumps(event_json(event)).encode()
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": event.id,

@@ -77,9 +77,9 @@ class Folder:
             else:
                 form, raw = self._form, open_picture(path, self._wanted).reshape(-1)
         except OSError as error:
-            raise FrameDamaged(f"{path.name}: {error}") from error
+            raise FrameDamaged(f"{_name(path)}: {error}", origin=_name(path)) from error
         self._whole += 1
-        return Frame(number, raw, form, taken_ns)
+        return Frame(number, raw, form, taken_ns, origin=_name(path))
 
     def want(self, wanted: Sequence[Pixels]) -> None:
         """Decode for this model from now on; leave it to them, if they are several that are not alike."""
@@ -88,6 +88,11 @@ class Folder:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _name(path: Path) -> str:
+    """A file's name as text that every action can write, whatever its bytes are."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def _form(wanted: Pixels) -> Format:

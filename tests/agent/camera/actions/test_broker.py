@@ -22,9 +22,9 @@ from bramble_agent.camera.actions import mqtt_session
 from bramble_agent.camera.ages import Ages
 from bramble_agent.camera.budget import Budget
 from bramble_agent.camera.deliver import Delivery
+from bramble_agent.camera.event import event_json
 from bramble_agent.camera.segments import Segments
 from bramble_agent.camera.spool import Sizes, Spool
-from bramble_agent.codec import encode
 from bramble_agent.errors import ActionRefused, BadRequest
 from looking import until
 
@@ -68,7 +68,7 @@ def test_tls_and_password(strict: Mosquitto, tmp_path: Path) -> None:
     action.open()
     action.act(event(1), None)
     until(lambda: bool(onlooker.payloads(TOPIC)))
-    assert json.loads(onlooker.payloads(TOPIC)[0]) == encode(event(1))
+    assert json.loads(onlooker.payloads(TOPIC)[0]) == event_json(event(1))
     late = Onlooker(strict.port, reader)
     until(lambda: STATE in late.came)
     assert late.came == {STATE: [(b"online", True)]}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.camera.actions.making_events import event, made
-from bramble_agent.codec import encode
+from bramble_agent.camera.event import event_json
 from bramble_agent.errors import ActionFailed, ActionRefused, BadRequest
 from looking import until
 
@@ -31,7 +31,7 @@ def test_arguments_and_event(tmp_path: Path) -> None:
     action = program(tmp_path, 'cat > got; for one; do echo "[$one]"; done > arguments', "?arg=a b&arg=$(id);*&arg=")
     action.act(event(3, label="'; rm -rf /"), None)
     assert (tmp_path / "arguments").read_text() == "[a b]\n[$(id);*]\n[]\n"
-    assert json.loads((tmp_path / "got").read_text()) == encode(event(3, label="'; rm -rf /"))
+    assert json.loads((tmp_path / "got").read_text()) == event_json(event(3, label="'; rm -rf /"))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ import pytest
 from agent.camera.actions.making_events import PLENTY, event, made
 from bramble_agent.camera.actions.jsonl import JsonLines
 from bramble_agent.camera.budget import Budget, synced
-from bramble_agent.codec import encode
+from bramble_agent.camera.event import event_json
 from bramble_agent.errors import ActionFailed, BadRequest
 
 
@@ -37,8 +38,8 @@ def test_a_line_an_event(tmp_path: Path) -> None:
     action.act(event(2, box=None), None)
     lines = (tmp_path / "e").read_text().split("\n")
     assert [json.loads(line) for line in lines[:-1]] == [
-        encode(event(1, label="Tür\n")),
-        encode(event(2, box=None)),
+        event_json(event(1, label="Tür\n")),
+        event_json(event(2, box=None)),
     ]
     assert "Tür\\n" in lines[0]
 
@@ -123,13 +124,35 @@ def test_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (tmp_path / "e").stat().st_size + len(synced_files) * synced(0) <= budget.bytes_per_day
 
 
-@pytest.mark.parametrize("place", ["none/e", ".", "file/e"])
-def test_no_such_place(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        ("none/e", "there is no folder "),
+        ("file/e", "there is no folder "),
+        (".", "that is a folder: name a file in it, like jsonl:"),
+        ("/proc/events.jsonl", "no file can be made in /proc: name one in another folder"),
+        ("x" * 300, "give a shorter name"),
+    ],
+)
+def test_no_such_place(place: str, hint: str, tmp_path: Path) -> None:
     """It is said at the start, with what to do."""
     (tmp_path / "file").write_text("")
     with pytest.raises(BadRequest) as caught:
         opened(tmp_path / place)
-    assert "folder that is there" in caught.value.hint
+    assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_place_that_is_not_ours(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is there: what is wrong is who may write to it."""
+
+    def refused(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(BadRequest) as caught:
+        opened(tmp_path / "e")
+    assert caught.value.hint.startswith("this user may not write there: name a file in a folder where it may")
 
 
 def test_folder_that_goes_and_comes(tmp_path: Path) -> None:

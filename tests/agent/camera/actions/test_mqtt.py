@@ -20,7 +20,7 @@ from agent.camera.actions.brokering import (
 )
 from agent.camera.actions.making_events import event, secret
 from bramble_agent.camera.actions import mqtt_session
-from bramble_agent.codec import encode
+from bramble_agent.camera.event import event_json
 from bramble_agent.errors import ActionFailed, ActionRefused, AgentError, BadRequest
 from looking import until
 
@@ -40,7 +40,7 @@ def test_events_and_state() -> None:
     assert b"\0\x0fhome/door/state\0\x07offline" in connect
     assert connect[7] & 0b00111100 == 0b00101100  # the will, at QoS 1, retained
     assert (online, offline) == (("home/door/state", b"online"), ("home/door/state", b"offline"))
-    assert [json.loads(payload) for _, payload in (first, second)] == [encode(event(1)), encode(event(2))]
+    assert [json.loads(payload) for _, payload in (first, second)] == [event_json(event(1)), event_json(event(2))]
     assert first[0] == "home/door"
 
 

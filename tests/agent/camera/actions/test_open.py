@@ -76,7 +76,7 @@ def test_a_server_keeps_its_own_options() -> None:
         ("gpio:17?low=maybe", "low=maybe", "1 or 0"),
         ("snapshot:/a?quality=100", "quality=100", "whole number"),
         ("command:/bin/true?timeout=-1", "timeout=-1", "seconds, like"),
-        ("jsonl:/a?what=lost", "what=lost", "seen or gone"),
+        ("jsonl:/a?what=lost", "what=lost: there is no such event", "seen or gone"),
         ("https://example.org/?token_file=/t&timeout=x", "timeout=x", "seconds, like"),
     ],
 )

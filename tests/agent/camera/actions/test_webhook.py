@@ -17,7 +17,7 @@ import pytest
 from agent.camera.actions.certificates import authority
 from agent.camera.actions.making_events import event, made, secret
 from bramble_agent.camera.actions.webhook import Webhook
-from bramble_agent.codec import encode
+from bramble_agent.camera.event import event_json
 from bramble_agent.errors import ActionFailed, ActionRefused, AgentError, BadRequest
 
 
@@ -94,7 +94,7 @@ def test_what_is_sent(server: Server, tmp_path: Path) -> None:
     assert server.connections == 1
     (path, headers, body), second = server.came
     assert path == "/hook?room=1"
-    assert json.loads(body) == encode(event(1))
+    assert json.loads(body) == event_json(event(1))
     assert headers["Idempotency-Key"] == "f00d-1"
     assert headers["Content-Type"] == "application/json"
     assert headers["Authorization"] == "Bearer s3cr3t-word"
