@@ -11,41 +11,40 @@ from sources import all_imports, sources, told
 # From the ground up: a module imports only from rows above its own, siblings never.
 AGENT_FLOORS = (
     "bramble_agent bramble_agent.camera bramble_agent.camera.actions bramble_agent.camera.brake "
-    "bramble_agent.camera.budget bramble_agent.camera.event bramble_agent.camera.motion bramble_agent.camera.pace "
-    "bramble_agent.camera.page bramble_agent.camera.page.access bramble_agent.camera.page.redact "
-    "bramble_agent.camera.page.server bramble_agent.camera.scratch bramble_agent.camera.sources "
-    "bramble_agent.camera.sources.arrival bramble_agent.camera.sources.holders bramble_agent.camera.sources.stamp "
-    "bramble_agent.camera.sources.v4l2_words bramble_agent.camera.written bramble_agent.camera.yuv "
-    "bramble_agent.digest bramble_agent.errors bramble_agent.health bramble_agent.memory bramble_agent.timing "
-    "bramble_agent.unpacking bramble_agent.unpacking.dictionary bramble_agent.unpacking.levels "
-    "bramble_agent.unpacking.logistic bramble_agent.unpacking.plan bramble_agent.unpacking.range_decoder "
-    "bramble_agent.unpacking.rans bramble_agent.unpacking.xxh32 bramble_agent.wire bramble_agent.wire_camera "
-    "bramble_agent.wire_install",
+    "bramble_agent.camera.budget bramble_agent.camera.motion bramble_agent.camera.pace bramble_agent.camera.page "
+    "bramble_agent.camera.page.access bramble_agent.camera.page.redact bramble_agent.camera.page.server "
+    "bramble_agent.camera.scratch bramble_agent.camera.sources bramble_agent.camera.sources.arrival "
+    "bramble_agent.camera.sources.holders bramble_agent.camera.sources.stamp bramble_agent.camera.sources.v4l2_words "
+    "bramble_agent.camera.written bramble_agent.camera.yuv bramble_agent.digest bramble_agent.errors "
+    "bramble_agent.health bramble_agent.memory bramble_agent.timing bramble_agent.unpacking "
+    "bramble_agent.unpacking.dictionary bramble_agent.unpacking.levels bramble_agent.unpacking.logistic "
+    "bramble_agent.unpacking.plan bramble_agent.unpacking.range_decoder bramble_agent.unpacking.rans "
+    "bramble_agent.unpacking.xxh32 bramble_agent.wire bramble_agent.wire_camera bramble_agent.wire_install",
     "bramble_agent.camera.actions.mqtt_session bramble_agent.camera.actions.secret_file bramble_agent.camera.ages "
-    "bramble_agent.camera.decide bramble_agent.camera.detection bramble_agent.camera.draw bramble_agent.camera.frame "
-    "bramble_agent.camera.line bramble_agent.camera.place bramble_agent.camera.sources.options "
-    "bramble_agent.camera.sources.v4l2_choose bramble_agent.codec bramble_agent.energy bramble_agent.files "
-    "bramble_agent.installed bramble_agent.lease bramble_agent.locking bramble_agent.pixels bramble_agent.prove "
-    "bramble_agent.unpacking.dense bramble_agent.unpacking.hashed bramble_agent.unpacking.mixing "
-    "bramble_agent.unpacking.positions bramble_agent.wire_release",
-    "bramble_agent.board bramble_agent.camera.actions.settings bramble_agent.camera.deliver "
-    "bramble_agent.camera.page.token bramble_agent.camera.planes bramble_agent.camera.records "
-    "bramble_agent.camera.slot bramble_agent.camera.sources.folder bramble_agent.camera.sources.picamera2 "
-    "bramble_agent.camera.sources.picture bramble_agent.camera.sources.v4l2_device bramble_agent.camera.tell "
-    "bramble_agent.camera.wishes bramble_agent.links bramble_agent.oneself bramble_agent.runtime "
-    "bramble_agent.signature bramble_agent.unpacking.skeleton bramble_agent.unpacking.values "
+    "bramble_agent.camera.detection bramble_agent.camera.frame bramble_agent.camera.place "
+    "bramble_agent.camera.sources.options bramble_agent.camera.sources.v4l2_choose bramble_agent.codec "
+    "bramble_agent.energy bramble_agent.files bramble_agent.installed bramble_agent.lease bramble_agent.locking "
+    "bramble_agent.pixels bramble_agent.prove bramble_agent.unpacking.dense bramble_agent.unpacking.hashed "
+    "bramble_agent.unpacking.mixing bramble_agent.unpacking.positions bramble_agent.wire_release",
+    "bramble_agent.board bramble_agent.camera.actions.settings bramble_agent.camera.event "
+    "bramble_agent.camera.page.token bramble_agent.camera.planes bramble_agent.camera.slot "
+    "bramble_agent.camera.sources.folder bramble_agent.camera.sources.picamera2 bramble_agent.camera.sources.picture "
+    "bramble_agent.camera.sources.v4l2_device bramble_agent.camera.wishes bramble_agent.links bramble_agent.oneself "
+    "bramble_agent.runtime bramble_agent.signature bramble_agent.unpacking.skeleton bramble_agent.unpacking.values "
     "bramble_agent.unpacking.vectors bramble_agent.unpacking.whole_numbers",
     "bramble_agent.camera.actions.chosen bramble_agent.camera.actions.command bramble_agent.camera.actions.gpio "
-    "bramble_agent.camera.actions.jsonl bramble_agent.camera.actions.mqtt bramble_agent.camera.actions.snapshot "
-    "bramble_agent.camera.actions.webhook bramble_agent.camera.capture bramble_agent.camera.convert "
-    "bramble_agent.camera.direct bramble_agent.camera.segments bramble_agent.camera.sources.stream "
-    "bramble_agent.camera.sources.synthetic bramble_agent.camera.sources.v4l2 bramble_agent.camera.stats "
-    "bramble_agent.camera.supervise bramble_agent.camera.sustained bramble_agent.remembered "
+    "bramble_agent.camera.actions.jsonl bramble_agent.camera.actions.mqtt bramble_agent.camera.actions.webhook "
+    "bramble_agent.camera.capture bramble_agent.camera.convert bramble_agent.camera.decide "
+    "bramble_agent.camera.direct bramble_agent.camera.draw bramble_agent.camera.line bramble_agent.camera.records "
+    "bramble_agent.camera.sources.stream bramble_agent.camera.sources.synthetic bramble_agent.camera.sources.v4l2 "
+    "bramble_agent.camera.supervise bramble_agent.camera.sustained bramble_agent.camera.tell bramble_agent.remembered "
     "bramble_agent.unpacking.parts",
-    "bramble_agent.camera.actions.open bramble_agent.camera.newest bramble_agent.camera.page.draw "
-    "bramble_agent.camera.page.metrics bramble_agent.camera.page.watch bramble_agent.camera.sources.open "
-    "bramble_agent.camera.spool bramble_agent.unpacking.sparse",
-    "bramble_agent.camera.acting bramble_agent.camera.page.preview bramble_agent.unpacking.contents",
+    "bramble_agent.camera.actions.snapshot bramble_agent.camera.deliver bramble_agent.camera.newest "
+    "bramble_agent.camera.page.draw bramble_agent.camera.segments bramble_agent.camera.sources.open "
+    "bramble_agent.unpacking.sparse",
+    "bramble_agent.camera.actions.open bramble_agent.camera.page.preview bramble_agent.camera.spool "
+    "bramble_agent.camera.stats bramble_agent.unpacking.contents",
+    "bramble_agent.camera.acting bramble_agent.camera.page.metrics bramble_agent.camera.page.watch "
     "bramble_agent.unpacking.unpack",
     "bramble_agent.bundle bramble_agent.decoding",
     "bramble_agent.camera.control bramble_agent.camera.predict bramble_agent.golden bramble_agent.store",
