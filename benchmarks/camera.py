@@ -80,7 +80,7 @@ def measurements(bundles: dict[str, str], quick: bool) -> dict[str, Callable[[],
         return [row for text in SPEED for row in speed(bundles["int8"], text, frames, turns)]
 
     def examples() -> list[Row]:
-        return [row for name in ("int8", "mobilenet") for row in beside_example(bundles[name], frames // 4, turns)]
+        return [row for name in ("int8", "mobilenet") for row in beside_example(bundles[name], frames // 20, turns)]
 
     return {
         "speed": speeds,

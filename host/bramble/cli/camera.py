@@ -148,8 +148,10 @@ def showing(json: bool, decide: Decide) -> Iterator[Callable[[dict[str, Any]], N
 
     def show_line(line: dict[str, Any]) -> None:
         nonlocal last
-        if json:
+        if json and "frame" in line:
             _json_line(line)
+        elif json:
+            typer.echo(line_words(line), err=True)
         elif "frame" not in line:
             last = None
             typer.echo(f"\r\x1b[K{line_words(line, decide)}" if live else line_words(line, decide))

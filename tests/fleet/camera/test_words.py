@@ -29,6 +29,7 @@ FRAME = {"frame": 12, "age_ms": 40.2, "label": "cat", "score": 0.934}
     ("line", "expected"),
     [
         (FRAME, "frame     12  cat 0.93  age 40 ms"),
+        ({**FRAME, "picture": "a/cat.jpg"}, "frame     12  cat 0.93  age 40 ms  a/cat.jpg"),
         ({**FRAME, "label": None, "score": None}, "frame     12  nothing seen  age 40 ms"),
         ({"note": "it hung; next start in 1 s"}, "it hung; next start in 1 s"),
         (

@@ -23,12 +23,13 @@ def begin_words(request: CameraAsk, place: Place, board: str) -> str:
 
 def frame_words(line: dict[str, Any], decide: Decide | None = None) -> str:
     """A frame's line: "frame 12  cat 0.93  age 40 ms"; with ``decide`` it says what is below its label's threshold."""
+    picture = f"  {line['picture']}" if line.get("picture") else ""
     if line.get("label") is None:
-        return f"frame {line['frame']:>6}  nothing seen  age {line['age_ms']:.0f} ms"
+        return f"frame {line['frame']:>6}  nothing seen  age {line['age_ms']:.0f} ms{picture}"
     label, score = line["label"], line["score"]
     least = decide.thresholds.get(label, decide.threshold) if decide else 0.0
     below = f" (below {least:g})" if score < least else ""
-    return f"frame {line['frame']:>6}  {label} {score:.2f}{below}  age {line['age_ms']:.0f} ms"
+    return f"frame {line['frame']:>6}  {label} {score:.2f}{below}  age {line['age_ms']:.0f} ms{picture}"
 
 
 def said_words(said: str) -> str:
@@ -50,7 +51,8 @@ def line_words(line: dict[str, Any], decide: Decide | None = None) -> str:
         return str(line["note"])
     if "event" in line:
         event = line["event"]
-        return f"{event['what']} {event['label']} {event['score']:.2f} (frame {event['frame']}, {event['id']})"
+        where = event.get("picture") or f"frame {event['frame']}"
+        return f"{event['what']} {event['label']} {event['score']:.2f} ({where}, {event['id']})"
     return frame_words(line, decide)
 
 
@@ -142,7 +144,8 @@ def _undone(one: DeliveryStatus) -> str:
     told = {"waiting for the next run": one.waiting, "dropped": one.dropped, "refused": one.refused}
     parts = ", ".join(f"{number:,} {word}" for word, number in told.items() if number)
     why = f" ({one.last_failure})" if one.last_failure else ""
-    return f"{one.action}: {parts}{why}" if parts else ""
+    trouble = f"; {one.trouble}" if one.trouble else ""
+    return f"{one.action}: {parts}{why}{trouble}" if parts else ""
 
 
 def _drops(status: CameraStatus) -> str:
