@@ -114,7 +114,7 @@ def test_end_of_input_after_the_end_of_the_command(link: SshConnection) -> None:
     """A thread that is late with the end of a command's input: the server would hang up, were it told of it now."""
     transport = link._link.transport
     channel = transport.open_session()
-    channel.exec_command("true")
+    channel.exec_command("sleep 0.3")
     with channel.lock:
         late = channel._send_eof()  # type: ignore[attr-defined]  # what shutdown_write does, up to the sending
     until(lambda: channel.closed)
