@@ -4,6 +4,7 @@ fig4  which pixels the pruned first layer of LeNet-300-100 still reads (Han 2015
 fig5  error against the share of weights kept, by penalty and retraining (Fig. 5)
 fig6  accuracy when one layer alone is pruned, without retraining (Fig. 6)
 fig7  weights of the first layer before and after pruning and retraining (Fig. 7)
+codebooks  error against bytes: shared values (Han 2016) and product quantization (Gong 2014)
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from experiments import DENSITIES
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from stats import RESULTS, errors
+from stats import RESULTS, error, errors, runs_of
 
 from bramble.tflite import read_graph
 
@@ -32,6 +33,14 @@ CURVES = {
     "fig5-l2-retrained": ("L2, retrained", "--", "#2f5d8a"),
     "fig5-l2-iterative": ("L2, pruned and retrained step by step", "-", "#4d7c3a"),
 }
+CODEBOOKS = {
+    "shared values": ("#b3174a", 6, {f"codebook-cluster-{count}": f"{count} values" for count in (32, 16, 8, 4)}),
+    "product quantization": (
+        "#2f5d8a",
+        -13,
+        {f"codebook-vector-{kind}": kind.replace("x", " weights, ") for kind in ("2x64", "2x16", "4x32", "4x16")},
+    ),
+}
 STYLE: dict[Any, Any] = {"font.size": 10.0, "axes.spines.top": False, "axes.spines.right": False}
 
 
@@ -43,6 +52,7 @@ def main() -> None:
         "fig5": (retraining, (7.0, 4.4)),
         "fig6": (sensitivity, (7.0, 4.4)),
         "fig7": (histograms, (7.0, 4.0)),
+        "codebooks": (codebooks, (7.0, 4.4)),
     }
     for name, (draw, size) in figures.items():
         with matplotlib.rc_context(STYLE):
@@ -115,6 +125,32 @@ def histograms(axes: Axes) -> None:
     axes.set_ylabel("weights (log)")
     axes.legend(frameon=False)
     axes.set_title("LeNet-300-100, first layer: what is left is away from zero")
+
+
+def codebooks(axes: Axes) -> None:
+    """Means with the range over seeds; the dense net as a line."""
+    for label, (colour, above, names) in CODEBOOKS.items():
+        rows = [runs_of(name) for name in names]
+        if not all(rows):
+            raise FileNotFoundError(f"no results of {label}")
+        kilobytes = [float(np.mean([run["compressed_bytes"] for run in row.values()])) / 1000 for row in rows]
+        wrong = [[error(run) for run in row.values()] for row in rows]
+        means = [float(np.mean(row)) for row in wrong]
+        reach = [
+            [mean - min(row) for mean, row in zip(means, wrong, strict=True)],
+            [max(row) - mean for mean, row in zip(means, wrong, strict=True)],
+        ]
+        axes.errorbar(kilobytes, means, reach, color=colour, fmt="o", ms=4, capsize=3, lw=1.2, label=label)
+        for place, word in zip(zip(kilobytes, means, strict=True), names.values(), strict=True):
+            axes.annotate(word, place, (6, above), textcoords="offset points", fontsize=8, color=colour)
+    dense = runs_of("codebook-none")
+    level = float(np.mean([error(run) for run in dense.values()]))
+    size = float(np.mean([run["compressed_bytes"] for run in dense.values()])) / 1000
+    axes.axhline(level, color="#8a8f98", ls=":", label=f"the same nets in float32, {size:,.0f} kB")
+    axes.set_xlabel("kB that ship (the packed file)")
+    axes.set_ylabel("test error, %")
+    axes.legend(frameon=False)
+    axes.set_title("LeNet-300-100, fine-tuned: mean and range of three seeds")
 
 
 def first_layer(name: str) -> NDArray[np.float64]:
