@@ -12,7 +12,7 @@ from sources import all_imports, sources, told
 AGENT_FLOORS = (
     "bramble_agent bramble_agent.camera bramble_agent.camera.actions bramble_agent.camera.brake "
     "bramble_agent.camera.budget bramble_agent.camera.motion bramble_agent.camera.pace bramble_agent.camera.page "
-    "bramble_agent.camera.page.access bramble_agent.camera.page.redact bramble_agent.camera.page.server "
+    "bramble_agent.camera.page.access bramble_agent.camera.page.server bramble_agent.camera.redact "
     "bramble_agent.camera.scratch bramble_agent.camera.sources bramble_agent.camera.sources.arrival "
     "bramble_agent.camera.sources.holders bramble_agent.camera.sources.stamp bramble_agent.camera.sources.v4l2_words "
     "bramble_agent.camera.written bramble_agent.camera.yuv bramble_agent.digest bramble_agent.errors "

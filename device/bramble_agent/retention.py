@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Set
+from contextlib import suppress
 from pathlib import Path
 
 from .bundle import MANIFEST, read_manifest
@@ -38,7 +39,7 @@ def retain(root: Path, keep: int, in_use: str) -> None:
         forget(root, path.name)
         (root / "signatures" / f"{path.name}.sig").unlink(missing_ok=True)
     clear(root, needed(root))
-    _clear_agents(root / "agents")
+    _clear_agents(root / "agents", _of_services(root))
 
 
 def needed(root: Path) -> Set[str]:
@@ -53,9 +54,20 @@ def needed(root: Path) -> Set[str]:
     return found
 
 
-def _clear_agents(folder: Path) -> None:
+def _of_services(root: Path) -> Set[str]:
+    """The agents that services start: who made one wrote its agent's name beside its settings."""
+    found: set[str] = set()
+    for path in (root / "camera").glob("*.agent"):
+        with suppress(OSError, UnicodeError):
+            found.add(path.read_text("utf-8").strip())
+    return found
+
+
+def _clear_agents(folder: Path, kept: Set[str]) -> None:
     """Remove agents that nobody asked for a week; each marks the day it is asked on itself."""
     for path in folder.glob("*"):
+        if path.name in kept:
+            continue
         try:
             idle_s = time.time() - path.lstat().st_mtime
             if path.name == Path(HOME).name:

@@ -148,6 +148,20 @@ def test_half_removed_release_is_removed(root: Path, make: Make) -> None:
     assert names(root / "releases") == {bundle_digest(make("a"))}
 
 
+def test_agents_of_services(root: Path, make: Make) -> None:
+    """What a service starts stays, however long nobody asked it: it is needed at the next boot."""
+    agents, camera = root / "agents", root / "camera"
+    agents.mkdir(parents=True)
+    camera.mkdir()
+    for name in ("started.zip", "old.zip"):
+        (agents / name).touch()
+        age(agents / name, 30)
+    (camera / "door.agent").write_text("started.zip")
+    (camera / "odd.agent").write_bytes(b"\xff")
+    push(root, make("a"))
+    assert names(agents) == {"started.zip"}
+
+
 def test_agents_of_others(root: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Agents that no host asked for a week go; the one at work stays and is marked as used, once a day."""
     agents = root / "agents"

@@ -50,6 +50,13 @@ class Budget:
             self._turn()
             return self._take(size, self.bytes_per_day)
 
+    def refund(self, size: int) -> None:
+        """These bytes were not written after all."""
+        with self._lock:
+            self._turn()
+            self._used = max(0, self._used - size)
+            self._keep()
+
     def spare(self, size: int) -> bool:
         """The same for what can be left out: only while the day's budget is being used up no faster than the day."""
         with self._lock:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,6 +57,7 @@ class Decider:
         """``run`` is part of the events' ids. Raises BadRequest for rules that make no sense, or an unknown label."""
         self._run, self._clock = run, clock
         self._number = 0
+        self._changing = threading.Lock()  # of rules and labels: by who tunes, and by the loop
         self._labels = tuple(labels)
         self._rules = _rules(how, self._labels)
         self._first = True
@@ -74,7 +76,8 @@ class Decider:
     def tune(self, tuning: Tuning) -> None:
         """Change the rules from the next frame on; what is seen stays so until the new rules end it."""
         given = {name: value for name, value in vars(tuning).items() if value is not None}
-        self._rules = _rules(dataclasses.replace(self.how, **given), self._labels)
+        with self._changing:
+            self._rules = _rules(dataclasses.replace(self.how, **given), self._labels)
 
     def check(self, labels: Sequence[str]) -> None:
         """Raise BadRequest where the rules name a label that is not one of these."""
@@ -83,7 +86,7 @@ class Decider:
     def relabel(self, labels: Sequence[str], moment: Moment) -> list[Event]:
         """Go on with another release's labels; the events are those of labels that were seen and are not among them.
 
-        A label of the same name keeps its state.
+        A label of the same name keeps its state. The thresholds of labels that are gone go with them.
         """
         old, seen, smoothed, lasted = _named(self._labels), self._seen, self._smoothed, self._lasted
         new = _named(labels)
@@ -92,7 +95,10 @@ class Decider:
             for name, place in old.items()
             if name not in new and seen[place]
         ]
-        self._rules, self._labels = _rules(self.how, labels), tuple(labels)
+        with self._changing:
+            known = {name: value for name, value in self.how.thresholds.items() if name in labels}
+            self._rules = _rules(dataclasses.replace(self.how, thresholds=known), labels)
+            self._labels = tuple(labels)
         self._clear()
         for name, place in new.items():
             if name in old:

@@ -160,6 +160,11 @@ class Delivery:
                 self._failed(error.message)
                 self._opened.set()
                 wish_s = min(error.after_s, LONGEST_WISH_S)
+            except AgentError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a library's own kind of error must not end the thread unseen
+                self._failed(f"{type(error).__name__}: {error}")
+                self._opened.set()
             else:
                 return "done"
             if not self._pause(max(pause_s, wish_s)):

@@ -115,6 +115,8 @@ class Spool:
             if current is not None and current.last < current.first and current in self._segments:
                 self._segments.remove(current)
                 self._files.seal()
+                with suppress(OSError):
+                    current.path.unlink()
             return False
         return True
 
@@ -200,6 +202,7 @@ class Spool:
                 except OSError as error:
                     if not segment.path.exists():  # dropped just now, or deleted by somebody
                         continue
+                    self._budget.refund(synced(segment.size))
                     self._cause = "disk"
                     self.trouble = f"{error.filename or 'the spool'}: {error.strerror}; events wait in RAM only"
                     return

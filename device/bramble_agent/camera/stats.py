@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from ..wire_camera import CameraStatus, Decide, SustainedStatus, SwapStatus
 from .ages import Ages
 from .deliver import Delivery
+from .redact import redacted
 
 RECENT = 64  # predictions that the rate now is taken over
 STALE_S = 10.0  # a rate that is older says nothing
@@ -58,7 +59,7 @@ class Stats:
         return CameraStatus(
             name=self.name,
             run=self.run,
-            source=self.source,
+            source=redacted(self.source),
             release=self.release,
             seconds=(self._clock_ns() - self._begin_ns) / 1e9,
             frames=self.frames,

@@ -165,3 +165,11 @@ def test_a_release_without_a_label_that_has_a_threshold() -> None:
     decider.check(("cow", "sheep"))
     with pytest.raises(BadRequest, match="'cow', which is no label"):
         decider.check(("cat", "dog"))
+
+
+def test_a_threshold_of_a_label_that_goes() -> None:
+    """It was set while two releases were compared: it goes with its label, the loop goes on."""
+    decider = Decider(LABELS, Decide(), "run")
+    decider.tune(Tuning(thresholds={LABELS[0]: 0.2, LABELS[1]: 0.3}))
+    decider.relabel((LABELS[1], "sheep"), moment(1))
+    assert decider.how.thresholds == {LABELS[1]: 0.3}

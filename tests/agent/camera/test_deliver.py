@@ -191,6 +191,18 @@ def test_opening_that_fails_is_tried_again() -> None:
     assert (action.opened, ids(action)) == (3, ["run-1"])
 
 
+def test_an_error_of_a_librarys_own_kind() -> None:
+    """A busy pin, say: it is told and tried again, the thread lives."""
+    action = Hard(Exception("GPIO busy"))  # type: ignore[arg-type]
+    delivery = Delivery("a", action, Ages())
+    delivery.start()
+    delivery.put(event(1), None, 0)
+    until(lambda: delivery.status().done == 1)
+    delivery.stop()
+    assert delivery.status().failures == 1
+    assert delivery.status().last_failure == "Exception: GPIO busy"
+
+
 def test_opening_that_never_works_is_said_at_the_start() -> None:
     """Wrong credentials, no such library."""
     delivery = Delivery("a", Hard(BadRequest("wrong password")), Ages())

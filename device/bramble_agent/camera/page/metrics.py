@@ -10,8 +10,8 @@ from typing import Optional, Tuple
 
 from ...wire_camera import CameraStatus
 from ..ages import Ages
+from ..redact import redacted
 from ..stats import Stats
-from .redact import redacted
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FROM_MS, TO_MS = 0.5, 70_000.0  # of the histograms' octaves those that ages lie in

@@ -17,12 +17,12 @@ from ...errors import AgentError, BadRequest, Busy
 from ...wire import WIRE_VERSION, ErrorAnswer
 from ...wire_camera import CameraStatus, Tuning
 from ..control import LINE_BYTES, Command
+from ..redact import without_secrets
 from ..stats import Stats
 from ..tell import frame_line
 from .access import KEY_HEADER, Access
 from .metrics import TYPE, metrics
 from .preview import Preview
-from .redact import without_secrets
 from .server import Timed
 from .watch import Watch
 

@@ -74,6 +74,11 @@ class Manager:
         """What the loop is asked to do: the request in a file."""
         return f"{self.place.folder()}/{self.name}.json"
 
+    @property
+    def agent_path(self) -> str:
+        """Which agent the service starts: a push clears away agents that nobody names and nobody asked lately."""
+        return f"{self.place.folder()}/{self.name}.agent"
+
     def run(self, *words: str) -> Done:
         """``systemctl`` with these words."""
         return self.connection.run(self.argv("systemctl", *words), b"", TIMEOUT_S)
@@ -108,7 +113,7 @@ class Manager:
     def remove(self) -> None:
         """Remove the unit's file and the loop's."""
         self.connection.run([*(self._sudo() if self.system else []), "rm", "-f", self.unit_path], b"", 60.0)
-        self.connection.run(["rm", "-f", self.config_path], b"", 60.0)
+        self.connection.run(["rm", "-f", self.config_path, self.agent_path], b"", 60.0)
 
     def state(self) -> dict[str, str]:
         """What systemd says of the unit, by property; empty where it is not installed, or is another user's."""

@@ -122,6 +122,7 @@ def _install(manager: Manager, request: CameraAsk, how: How, on_event: OnEvent) 
     put_agent(manager.connection, manager.board, camera=True)  # the trial's may be older than a clean-up
     agent = join(place.root, "agents", agent_path(manager.connection, camera=True).rpartition("/")[2])
     manager.write(manager.config_path, message_of(request).decode(), "600", own=True)
+    manager.write(manager.agent_path, agent.rpartition("/")[2], "600", own=True)
     unit = Unit(
         name=request.name,
         board=manager.board.name,

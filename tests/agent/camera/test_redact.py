@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bramble_agent.camera.page.redact import redacted, without_secrets
+from bramble_agent.camera.redact import redacted, without_secrets
 
 
 @pytest.mark.parametrize(
