@@ -200,7 +200,7 @@ sys.stdin.read()
     start = time.monotonic()
     sending.start()
     recovered_s = time.monotonic() - start
-    assert sending.status().waiting + sending.status().done == 6_000
+    until(lambda: (now := sending.status()).waiting + now.done == 6_000)  # what is on its way is in neither
     sending.put(event(6_000), None, time.monotonic_ns())
     until(lambda: sending.status().done == 6_001, 120.0)
     settled(lambda: len(numbers(onlooker)))
